@@ -1,0 +1,1 @@
+"""The shell around the engine: options, MQTT, web pages, alerts and the life of the process."""

@@ -1,0 +1,1 @@
+"""The bridge to Home Assistant: commands in, outcomes and states out, over one MQTT broker."""

@@ -1,0 +1,264 @@
+"""A connection that is kept: a thread connects, reads, writes, and tries again for as long as it takes."""
+
+import dataclasses
+import logging
+import threading
+from collections.abc import Callable
+from typing import Literal
+
+from addon.mqtt.client import Client
+from addon.mqtt.encoding import Detail
+from addon.mqtt.posts import Disconnected, Post, Received
+from calbot.errors import CalbotError
+from calbot.ports import Clock, Random
+
+CONNACK_SECONDS = 10.0
+LOOP_SECONDS = 1.0
+MOST_POSTS = 500
+"""So many posts may wait for the bridge before the socket is left unread and the broker keeps the rest."""
+
+_UNSUPPORTED_VERSION, _TAKEN_OVER = 0x84, 0x8E
+_BAD_CREDENTIALS = frozenset({0x86, 0x87})
+_STEADY_SECONDS = 10.0
+_JOIN_SECONDS = 0.4
+
+log = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class BrokerAddress:
+    """Where the broker is, and who we are to it."""
+
+    host: str
+    port: int = 1883
+    username: str | None = None
+    password: str | None = dataclasses.field(default=None, repr=False)
+    tls: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class MqttOptions:
+    """How we speak, whichever broker it is."""
+
+    base_topic: str = "calbot"
+    event_detail: Detail = "standard"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong: a word for programs, a sentence for people."""
+
+    code: Literal["broker_unreachable", "broker_refused", "duplicate_instance"]
+    text: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class End:
+    """How a connection, or an attempt at one, came to its end."""
+
+    kind: Literal["unanswered", "closed_early", "version", "credentials", "refused", "taken_over", "lost"]
+    problem: Problem
+
+
+def pause_after(end: End, failures: int, jitter: float) -> float:
+    """Return the seconds to wait. `failures` counts those in a row before, `jitter` lies around 1."""
+    if end.kind == "taken_over":
+        return 300.0
+    if end.kind == "credentials":
+        return 60.0
+    return float(min(60, 2 ** min(failures, 6))) * jitter
+
+
+def end_of(client: Client, address: BrokerAddress) -> End:
+    """Return how this connection ended, in words that say what helps."""
+    if client.code == _UNSUPPORTED_VERSION and not client.connected:
+        text = f"The broker at {address} does not speak this version of MQTT."
+        return End("version", Problem("broker_refused", text))
+    if client.code in _BAD_CREDENTIALS and not client.connected:
+        text = (
+            f"The broker at {address} refused the user name or password: "
+            "check mqtt.username and mqtt.password."
+        )
+        return End("credentials", Problem("broker_refused", text))
+    if client.code == _TAKEN_OVER:
+        text = (
+            "Another Calbot with the same installation id is connected to this broker. "
+            "Stop one of them; trying again in 5 minutes."
+        )
+        return End("taken_over", Problem("duplicate_instance", text))
+    if client.code:
+        text = f"The broker at {address} ended the connection with code 0x{client.code:02X}; trying again."
+        return End("refused", Problem("broker_refused", text))
+    if client.connected:
+        text = f"The connection to the broker at {address} was lost; trying again."
+        return End("lost", Problem("broker_unreachable", text))
+    text = f"What answers at {address} closed the connection without a word: is it an MQTT broker?"
+    return End("closed_early", Problem("broker_unreachable", text))
+
+
+class Connection:
+    """Keeps a connection until it is closed. Nothing waits except `close`, and that less than a second.
+
+    `broker` is asked before every attempt and may raise CalbotError with a sentence. `post` takes what happens;
+    `backlog` says how much of that was not looked at yet. Epochs count the attempts: what was received in one
+    cannot be acknowledged in another.
+    """
+
+    def __init__(
+        self,
+        *,
+        client_id: str,
+        will_topic: str,
+        broker: Callable[[], BrokerAddress],
+        post: Callable[[Post], None],
+        backlog: Callable[[], int],
+        clock: Clock,
+        random: Random,
+    ) -> None:
+        self._client_id = client_id
+        self._will_topic = will_topic
+        self._broker = broker
+        self._post = post
+        self._backlog = backlog
+        self._clock = clock
+        self._random = random
+        self._closing = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._client: Client | None = None
+        self._epoch = 0
+        self._version5 = True
+        self._only_311 = False
+        self.problem: Problem | None = None
+
+    def start(self) -> None:
+        """Begin to connect."""
+        self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
+        self._thread.start()
+
+    def publish(
+        self,
+        epoch: int,
+        topic: str,
+        payload: bytes,
+        *,
+        retain: bool = False,
+        correlation: bytes | None = None,
+    ) -> int | None:
+        """Hand over a QoS 1 message; return the id of its PUBACK, None when this connection is gone."""
+        client = self._of(epoch)
+        return client.publish(topic, payload, retain=retain, correlation=correlation) if client else None
+
+    def subscribe(self, epoch: int, *filters: str) -> int | None:
+        """Ask for subscriptions; return the id of the answer, None when this connection is gone."""
+        client = self._of(epoch)
+        return client.subscribe(filters) if client else None
+
+    def unsubscribe(self, epoch: int, *filters: str) -> None:
+        """Give subscriptions back."""
+        client = self._of(epoch)
+        if client:
+            client.unsubscribe(filters)
+
+    def acknowledge(self, message: Received) -> None:
+        """Tell the broker that we have the message for good. One of an earlier connection will come again."""
+        client = self._of(message.epoch)
+        if client and message.qos:
+            client.acknowledge(message.mid)
+
+    def drop(self) -> None:
+        """Cut the connection, whatever it thinks of itself: a new client is made."""
+        client = self._client
+        if client:
+            client.cut()
+        if self._thread and not self._thread.is_alive() and not self._closing.is_set():
+            self.start()
+
+    def close(self) -> None:
+        """Leave so that others learn it. Returns within a second, also when the broker hangs."""
+        self._closing.set()
+        client = self._client
+        if client:
+            client.leave()
+        if self._thread:
+            self._thread.join(_JOIN_SECONDS)
+            if client and self._thread.is_alive():
+                client.cut()
+                self._thread.join(_JOIN_SECONDS)
+
+    def _of(self, epoch: int) -> Client | None:
+        client = self._client
+        return client if client and client.epoch == epoch else None
+
+    def _run(self) -> None:
+        failures = 0
+        while not self._closing.is_set():
+            started = self._clock.monotonic()
+            end = self._connected_once()
+            if self._closing.is_set():
+                return
+            if end.problem != self.problem:
+                log.info("%s", end.problem.text)
+            self.problem = end.problem
+            if self._version5 and end.kind in {"version", "closed_early"}:
+                # A broker of 3.1.1 says so with 132, or just hangs up.
+                self._version5, self._only_311 = False, end.kind == "version"
+                continue
+            self._version5 = not self._only_311
+            if end.kind == "lost" and self._clock.monotonic() - started > _STEADY_SECONDS:
+                failures = 0
+            self._closing.wait(pause_after(end, failures, self._random.uniform(0.7, 1.3)))
+            failures += 1
+
+    def _connected_once(self) -> End:
+        """Connect, stay until the end, and return how it came."""
+        address: BrokerAddress | None = None
+        client: Client | None = None
+        try:
+            address = self._broker()
+            self._epoch += 1
+            client = Client(
+                epoch=self._epoch,
+                client_id=self._client_id,
+                will_topic=self._will_topic,
+                version5=self._version5,
+                username=address.username,
+                password=address.password,
+                tls=address.tls,
+                post=self._post,
+            )
+            client.open(address.host, address.port)
+            self._client = client
+            if self._stay(client):
+                return end_of(client, address)
+            text = f"No MQTT broker answers at {address}: it took the connection and says nothing."
+        except CalbotError as error:
+            text = str(error)
+        except (OSError, ValueError) as error:
+            text = f"No MQTT broker answers at {address}: {error}. Check mqtt.host and mqtt.port."
+        except Exception:
+            log.exception("The MQTT connection broke in a way that nobody expected.")
+            text = f"The connection to the broker at {address} broke; trying again."
+        finally:
+            self._client = None
+            if client:
+                client.discard()
+                self._post(Disconnected(client.epoch))
+        return End("unanswered", Problem("broker_unreachable", text))
+
+    def _stay(self, client: Client) -> bool:
+        """Serve the connection to its end; return False when the broker never greeted us."""
+        deadline = self._clock.monotonic() + CONNACK_SECONDS
+        if self._closing.is_set():
+            client.leave()
+        while True:
+            while self._backlog() > MOST_POSTS and not self._closing.is_set():
+                self._closing.wait(0.002)
+            if not client.loop(LOOP_SECONDS):
+                return True
+            if client.connected:
+                self.problem = None
+            elif self._clock.monotonic() > deadline:
+                return False

@@ -1,0 +1,113 @@
+"""Flat JSON of at most 4 KB: who speaks, how much is told, and what is shortened when it does not fit."""
+
+import dataclasses
+from datetime import UTC, datetime
+from typing import Literal
+
+import msgspec
+
+VERSION = 1
+MOST_BYTES = 4096
+Detail = Literal["minimal", "standard", "full"]
+Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
+
+_SHORTER = ((1024, 128), (512, 64), (256, 32), (128, 16), (64, 8), (32, 4), (16, 1))
+_NEVER_CUT = frozenset(
+    {
+        "v",
+        "id",
+        "seq",
+        "ts",
+        "iid",
+        "event_type",
+        "event_id",
+        "run_id",
+        "account_id",
+        "calendar_id",
+        "command",
+        "code",
+    }
+)
+_NOT_OURS = frozenset(
+    {"icon", "friendly_name", "state", "device_class", "event_types", "unit_of_measurement"}
+)
+_LAST_INSTANT = 253402300799.0  # the end of the year 9999
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Voice:
+    """Who speaks, and how much of people's affairs is told."""
+
+    iid: str
+    detail: Detail = "standard"
+
+    def head(self, at: float) -> dict[str, Json]:
+        """Return what every message begins with."""
+        return {"v": VERSION, "ts": rfc3339(at), "iid": self.iid}
+
+    def person(self, text: str | None) -> str | None:
+        """Return what tells of people, titles or places, unless only the minimum may be told."""
+        return None if self.detail == "minimal" else text or None
+
+
+def rfc3339(at: float | None) -> str | None:
+    """Return the instant in UTC with milliseconds; None for none, and for one beyond the calendar."""
+    if at is None or not 0 <= at <= _LAST_INSTANT:
+        return None
+    moment = datetime.fromtimestamp(at, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
+
+
+def encoded(message: dict[str, Json]) -> bytes:
+    """Return the JSON, with texts and lists shortened until it fits. Ids and times are never cut."""
+    try:
+        body = msgspec.json.encode(message)
+    except UnicodeEncodeError:
+        message = _clean(message)
+        body = msgspec.json.encode(message)
+    for most_letters, most_items in _SHORTER:
+        if len(body) <= MOST_BYTES:
+            break
+        body = msgspec.json.encode(_shorter(message, most_letters, most_items))
+    if len(body) > MOST_BYTES:  # only ids without end can do that
+        body = msgspec.json.encode({key: _shorter_value(value, 64, 1) for key, value in message.items()})
+    return body
+
+
+def _shorter(message: dict[str, Json], letters: int, items: int) -> dict[str, Json]:
+    return {
+        key: value if key in _NEVER_CUT else _shorter_value(value, letters, items, whole=key == "link")
+        for key, value in list(message.items())
+    }
+
+
+def _shorter_value(value: Json, letters: int, items: int, *, whole: bool = False) -> Json:
+    match value:
+        case str() if len(value) > letters:
+            return None if whole else f"{value[: letters - 1]}…"
+        case list():
+            return [_shorter_value(item, letters, items) for item in value[:items]]
+        case dict():
+            return _shorter(dict(list(value.items())[: max(items, 12)]), letters, items)
+        case _:
+            return value
+
+
+def _clean(message: dict[str, Json]) -> dict[str, Json]:
+    return {_clean_text(key): _clean_value(value) for key, value in message.items()}
+
+
+def _clean_value(value: Json) -> Json:
+    match value:
+        case str():
+            return _clean_text(value)
+        case list():
+            return [_clean_value(item) for item in value]
+        case dict():
+            return _clean(value)
+        case _:
+            return value
+
+
+def _clean_text(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()

@@ -1,0 +1,134 @@
+"""The panel door: the status page for people, and two plain answers for machines, `/live` and `/health`."""
+
+import ipaddress
+import logging
+from collections.abc import Callable, Sequence
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+import msgspec
+from flask import Flask, Response, abort, render_template, request
+from werkzeug.exceptions import HTTPException
+
+from addon.web import views
+from calbot import __version__
+from calbot.errors import CalbotError
+from calbot.model import Health, Outgoing, Snapshot
+from calbot.ports import Clock
+
+_log = logging.getLogger(__name__)
+
+FOR_MACHINES = ("/live", "/health")
+REFRESH = 10
+_CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "frame-ancestors 'self'; base-uri 'none'; form-action 'self'"
+)
+_LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")
+
+
+class Watched(Protocol):
+    """The part of the engine that the panel shows."""
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """What is known now; replaced whole."""
+        ...
+
+
+def panel(
+    engine: Watched,
+    *,
+    assess: Callable[[Snapshot, float], Health],
+    clock: Clock,
+    alive: Callable[[], bool],
+    mqtt_problem: Callable[[], str | None],
+    outcomes: Callable[[], Sequence[Outgoing]],
+    options: Sequence[tuple[str, str, str]],
+    time_zone: str,
+    bind: str,
+    only_peer: str | None = None,
+) -> Flask:
+    """Return the panel's WSGI application.
+
+    `outcomes` gives the latest rows of the outbox, both streams, in any order. `options` are key, value and
+    origin of each setting. `only_peer` is the one address that may see pages (the Supervisor's); without it,
+    and bound to loopback, only requests that name this machine are answered, whatever a stranger's DNS says.
+    """
+    app = Flask(__name__, static_url_path="/static")
+    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
+    zone = ZoneInfo(time_zone)
+    local_only = only_peer is None and ipaddress.ip_address(bind).is_loopback
+
+    @app.before_request
+    def refuse_strangers() -> None:
+        peer = request.remote_addr or ""
+        if only_peer is not None and peer != only_peer:
+            loopback = peer.startswith("127.") or peer == "::1"
+            if not (loopback and request.path in FOR_MACHINES):
+                abort(403, "This page is open only through Home Assistant.")
+        name = request.environ.get("HTTP_HOST", "localhost")
+        if local_only and _without_port(name) not in _LOCAL_NAMES:
+            abort(403, "This page answers only to localhost. To reach it from elsewhere, set CALBOT_BIND.")
+
+    @app.after_request
+    def protect(response: Response) -> Response:
+        response.headers["Content-Security-Policy"] = _CSP
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["Referrer-Policy"] = "no-referrer"
+        if request.endpoint != "static":
+            response.headers["Cache-Control"] = "no-store"
+        return response
+
+    @app.errorhandler(Exception)
+    def say(error: Exception) -> Response:
+        if isinstance(error, HTTPException) and error.code is not None and error.code < 500:
+            response = Response(f"{error.description}\n", error.code, mimetype="text/plain")
+            if allowed := getattr(error, "valid_methods", None):
+                response.headers["Allow"] = ", ".join(sorted(allowed))
+            return response
+        _log.error("The panel could not show %s", request.path, exc_info=error)
+        return Response(
+            "Something went wrong in the panel; the log has the details.\n", 500, mimetype="text/plain"
+        )
+
+    @app.get("/live")
+    def live() -> Response:
+        good = alive()
+        return Response("alive\n" if good else "stuck\n", 200 if good else 503, mimetype="text/plain")
+
+    @app.get("/health")
+    def health() -> Response:
+        verdict = assess(engine.snapshot, clock.now())
+        body = msgspec.json.encode(
+            {**msgspec.to_builtins(verdict), "mqtt": mqtt_problem(), "version": __version__}
+        )
+        return Response(body, 503 if verdict.level == "problem" else 200, mimetype="application/json")
+
+    @app.get("/")
+    def status() -> str:
+        now, snapshot = clock.now(), engine.snapshot
+        try:
+            rows: Sequence[Outgoing] = outcomes()
+            history_problem = ""
+        except CalbotError as error:
+            rows, history_problem = (), str(error)
+        page = views.page(
+            snapshot,
+            assess(snapshot, now),
+            mqtt_problem=mqtt_problem(),
+            outcomes=rows,
+            options=options,
+            now=now,
+            zone=zone,
+        )
+        return render_template(
+            "status.html", page=page, history_problem=history_problem, version=__version__, refresh=REFRESH
+        )
+
+    return app
+
+
+def _without_port(host: str) -> str:
+    name, _, port = host.rpartition(":")
+    return (name if name and port.isdigit() else host).lower()

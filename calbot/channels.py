@@ -1,0 +1,194 @@
+"""Push channels of one account: open before they are needed, renew with overlap, stop what is old; check pushes."""
+
+import hashlib
+import hmac
+import logging
+
+import msgspec
+
+from calbot.errors import GoogleError, Refused, RetryLater, SignInNeeded
+from calbot.model import CalendarKey, Channel, Notice, Noun, PushState
+from calbot.ports import Calendars, Clock, Random
+from calbot.schedule import backoff
+from calbot.store import channels as channel_store
+from calbot.store import outbox
+from calbot.store.database import Database
+
+RENEW_BEFORE = 86400.0
+REFUSED_FOR = 86400.0
+log = logging.getLogger(__name__)
+
+
+def token_of(secret: bytes, channel_id: str) -> str:
+    """Return the channel's token: computed, so that it need not be stored."""
+    return hmac.new(secret, channel_id.encode(), hashlib.sha256).hexdigest()
+
+
+def is_genuine(channel: Channel, secret: bytes, token: str, resource_id: str, now: float) -> bool:
+    """Check a push in constant time: token, resource and expiry. Google signs nothing else."""
+    right = hmac.compare_digest(token_of(secret, channel.id).encode(), token.encode("utf-8", "surrogateescape"))
+    known = channel.resource_id
+    same = known is None or hmac.compare_digest(known.encode(), resource_id.encode("utf-8", "surrogateescape"))
+    return right and same and (channel.expires is None or channel.expires > now)
+
+
+class _Attempt(Noun, frozen=True):
+    failures: int = 0
+    not_before: float = 0.0
+    refused: bool = False
+
+
+class Channels:
+    """The channels of one account's calendars, towards one address."""
+
+    def __init__(
+        self, account: str, address: str | None, secret: bytes, database: Database, clock: Clock, random: Random
+    ) -> None:
+        self._account = account
+        self._address = address
+        self._secret = secret
+        self._database = database
+        self._clock = clock
+        self._random = random
+        self._channels: dict[str, Channel] = {}
+        self._attempts: dict[str, _Attempt] = {}
+
+    def load(self) -> None:
+        """Read what is known of channels from before."""
+        found = channel_store.of_account(self._database.read(), self._account)
+        self._channels = {channel.id: channel for channel in found}
+
+    def find(self, channel_id: str) -> Channel | None:
+        """Return the channel of this id; any thread may ask."""
+        return self._channels.get(channel_id)
+
+    def state(self, calendar: str, now: float) -> PushState:
+        """Say how push is for a calendar; healthy is proven: a channel to our address has delivered."""
+        if self._address is None:
+            return "off"
+        if any(channel.confirmed for channel in self._live(calendar, now)):
+            return "healthy"
+        return "failed" if calendar in self._attempts else "waiting"
+
+    def next_due(self, calendars: tuple[str, ...], now: float) -> float:
+        """Return when `tend` has something to do, in epoch seconds."""
+        if self._address is None:
+            return now + RENEW_BEFORE if not self._channels else now
+        times = [now + RENEW_BEFORE]
+        for calendar in calendars:
+            live = self._live(calendar, now)
+            last = max((channel.expires or now for channel in live), default=0.0)
+            wanted = last - RENEW_BEFORE if live else now
+            times.append(max(wanted, self._attempts.get(calendar, _Attempt()).not_before))
+        return min(times)
+
+    def learn(self, channel_id: str, resource_id: str) -> None:
+        """Note that a channel delivered."""
+        channel = self._channels.get(channel_id)
+        if channel is None or (channel.confirmed and channel.resource_id):
+            return
+        confirmed = msgspec.structs.replace(
+            channel, confirmed=self._clock.now(), resource_id=channel.resource_id or resource_id
+        )
+        self._save(confirmed)
+
+    def tend(self, calendars: tuple[str, ...], google: Calendars) -> None:
+        """Open what is missing or soon runs out, then stop what was replaced. Raises SignInNeeded."""
+        now = self._clock.now()
+        for calendar in calendars if self._address is not None else ():
+            attempt = self._attempts.get(calendar, _Attempt())
+            fresh = [c for c in self._live(calendar, now) if (c.expires or 0.0) > now + RENEW_BEFORE]
+            if not fresh and now >= attempt.not_before:
+                self._open(calendar, google, attempt)
+        for channel in [c for c in self._channels.values() if self._is_replaced(c, calendars, now)]:
+            self._close(channel, google, now)
+
+    def _live(self, calendar: str, now: float) -> list[Channel]:
+        return [
+            channel
+            for channel in self._channels.values()
+            if channel.key.calendar == calendar
+            and channel.address == self._address
+            and channel.resource_id is not None
+            and (channel.expires is None or channel.expires > now)
+        ]
+
+    def _is_replaced(self, channel: Channel, calendars: tuple[str, ...], now: float) -> bool:
+        if channel.expires is not None and channel.expires <= now:
+            return True
+        if channel.address != self._address or channel.key.calendar not in calendars:
+            return True
+        newer = [c for c in self._live(channel.key.calendar, now) if c.created > channel.created]
+        return bool(newer)
+
+    def _open(self, calendar: str, google: Calendars, attempt: _Attempt) -> None:
+        """Ask for a channel that is written down already: its first message may come before the answer."""
+        now = self._clock.now()
+        channel = Channel(
+            id=f"calbot-{self._random.token(16).hex()}",
+            key=CalendarKey(self._account, calendar),
+            address=self._address or "",
+            created=now,
+            expires=now + 7 * 86400.0,
+        )
+        renewal = bool(self._live(calendar, now))
+        self._save(channel)
+        try:
+            opened = google.open_channel(channel, token_of(self._secret, channel.id))
+        except SignInNeeded:
+            raise
+        except GoogleError as error:
+            self._failed(channel, attempt, error)
+            return
+        latest = self._channels.get(channel.id, channel)
+        self._attempts.pop(calendar, None)
+        notice = Notice(
+            event_type="channel_renewed" if renewal else "channel_created",
+            text="Google pushes changes of this calendar.",
+            account=self._account,
+            calendar=calendar,
+        )
+        self._save(msgspec.structs.replace(opened, confirmed=latest.confirmed), notice)
+
+    def _failed(self, channel: Channel, attempt: _Attempt, error: GoogleError) -> None:
+        refused = isinstance(error, Refused)
+        asked = error.after if isinstance(error, RetryLater) else None
+        wait = REFUSED_FOR if refused else backoff(attempt.failures + 1, self._random.uniform(0, 1), asked)
+        failures = attempt.failures + 1
+        self._attempts[channel.key.calendar] = _Attempt(failures, self._clock.now() + wait, refused)
+        text = f"Google opens no push channel to {channel.address}: {error} Polling goes on."
+        log.warning("%s: %s", self._account, text)
+        if refused:
+            self._channels.pop(channel.id, None)
+            with self._database.write() as tx:
+                channel_store.forget(tx, channel.id)
+        if failures == 1:
+            notice = Notice(
+                event_type="channel_failed",
+                text=text,
+                account=self._account,
+                calendar=channel.key.calendar,
+                reason=error.reason,
+            )
+            with self._database.write() as tx:
+                outbox.put(tx, [notice], self._clock.now(), self._random)
+
+    def _close(self, channel: Channel, google: Calendars, now: float) -> None:
+        expired = channel.expires is not None and channel.expires <= now
+        if not expired and channel.resource_id is not None:
+            try:
+                google.close_channel(channel)
+            except SignInNeeded:
+                raise
+            except GoogleError as error:
+                log.debug("A push channel could not be stopped and will run out by itself: %s", error)
+        self._channels.pop(channel.id, None)
+        with self._database.write() as tx:
+            channel_store.forget(tx, channel.id)
+
+    def _save(self, channel: Channel, notice: Notice | None = None) -> None:
+        self._channels = {**self._channels, channel.id: channel}
+        with self._database.write() as tx:
+            channel_store.save(tx, channel)
+            if notice is not None:
+                outbox.put(tx, [notice], self._clock.now(), self._random)

@@ -1,0 +1,163 @@
+"""Carry out one deed against Google and say what came of it."""
+
+from collections.abc import Callable
+
+from calbot.errors import ChangedMeanwhile, NotFound, Refused, RetryLater, SignInNeeded, Uncertain
+from calbot.identity import present, stamp_with, was_invited
+from calbot.model import Action, Deed, Event, FailureReason, Invite, LookUp, Noun, Skip
+from calbot.ports import Calendars
+
+
+class Task(Noun, frozen=True):
+    """A deed for a slot. `fresh` asks for a look at the event first: its decision has waited or is in doubt."""
+
+    deed: Deed
+    fresh: bool
+    queued_at: float
+
+
+class Done(Noun, frozen=True):
+    """The guests are on the event, put there by us; `written` is the event since."""
+
+    written: Event
+    guests: tuple[str, ...]
+
+
+class Again(Noun, frozen=True):
+    """The event is another version by now: this is what to do about it, to be written down before it is tried."""
+
+    action: Invite
+
+
+class NotDone(Noun, frozen=True):
+    """Looked at afresh, there is nothing to do, for this reason."""
+
+    skip: Skip
+
+
+class Never(Noun, frozen=True):
+    """Google refuses for good."""
+
+    reason: FailureReason
+    text: str
+
+
+class Later(Noun, frozen=True):
+    """Not now. `uncertain`: it may have been done all the same."""
+
+    reason: FailureReason
+    text: str
+    after: float | None
+    uncertain: bool
+
+
+class Undecided(Noun, frozen=True):
+    """An answer was lost, the event changed since, and nothing on it tells whether we were the ones."""
+
+    text: str
+
+
+class Vanished(Noun, frozen=True):
+    """The event is deleted."""
+
+
+class Alive(Noun, frozen=True):
+    """The event that was looked up is there."""
+
+    event: Event
+
+
+class SignedOut(Noun, frozen=True):
+    """The account's sign-in is dead."""
+
+    text: str
+
+
+Result = Done | Again | NotDone | Never | Later | Undecided | Vanished | Alive | SignedOut
+Decide = Callable[[Event], Action]
+
+
+def carry_out(task: Task, calendars: Calendars, decide: Decide) -> Result:
+    """Do what the deed says and return what came of it; expected trouble is a result, not an exception."""
+    deed = task.deed
+    calendar = deed.key.calendar
+    try:
+        match deed.action:
+            case LookUp(event_id):
+                return Alive(calendars.get(calendar, event_id))
+            case Invite() if task.fresh:
+                return _look_then_invite(deed, deed.action, calendars, decide)
+            case Invite():
+                return _invite(deed, deed.action, calendars, decide)
+            case Skip():
+                return NotDone(deed.action)
+    except NotFound:
+        return Vanished()
+    except SignInNeeded as error:
+        return SignedOut(str(error))
+    except Refused as error:
+        return Never(error.reason, str(error))
+    except RetryLater as error:
+        unsure = deed.uncertain or isinstance(error, Uncertain)
+        return Later(error.reason, str(error), error.after, unsure)
+
+
+def _invite(deed: Deed, invite: Invite, calendars: Calendars, decide: Decide) -> Result:
+    calendar, event = deed.key.calendar, invite.event
+    stamp = stamp_with(event.stamp, invite.guests)
+    try:
+        written = calendars.add_guests(calendar, event, invite.guests, stamp, invite.send_updates)
+    except ChangedMeanwhile:
+        return _decided(calendars.get(calendar, event.id), decide)
+    except Uncertain as error:
+        return _look_for(invite, deed, calendars, error)
+    return Done(written, invite.guests)
+
+
+def _look_then_invite(deed: Deed, invite: Invite, calendars: Calendars, decide: Decide) -> Result:
+    event = calendars.get(deed.key.calendar, invite.event.id)
+    if deed.uncertain:
+        found = _settled(invite, event)
+        if found is not None:
+            return found
+        if event.etag != invite.event.etag:
+            text = "An answer from Google was lost, and the event was changed since. Look at its guests."
+            return Undecided(text)
+    decided = decide(event)
+    if isinstance(decided, Invite) and decided.event.etag == invite.event.etag and decided.guests == invite.guests:
+        return _invite(deed, decided, calendars, decide)
+    return _decided(event, decide)
+
+
+def _decided(event: Event, decide: Decide) -> Result:
+    action = decide(event)
+    match action:
+        case Invite():
+            return Again(action)
+        case Skip():
+            return NotDone(action)
+        case LookUp():
+            return Alive(event)
+
+
+def _look_for(invite: Invite, deed: Deed, calendars: Calendars, lost: Uncertain) -> Result:
+    """Look at once whether a write whose answer was lost has landed; if it has not, it still may."""
+    later = Later(lost.reason, str(lost), lost.after, uncertain=True)
+    try:
+        event = calendars.get(deed.key.calendar, invite.event.id)
+    except (RetryLater, Refused):
+        return later
+    return _settled(invite, event) or later
+
+
+def _settled(invite: Invite, event: Event) -> Result | None:
+    """Say what a lost answer was, where the event tells: our stamp is written with the guests, or not at all."""
+    ours = [guest for guest in invite.guests if was_invited(event.stamp, guest)]
+    if len(ours) == len(invite.guests):
+        if all(present(event, guest) for guest in ours):
+            return Done(event, invite.guests)
+        text = f"{' and '.join(ours)} was invited and somebody took them off again."
+        return NotDone(Skip(event, "removed_by_hand", text, invite.rule))
+    if all(present(event, guest) for guest in invite.guests):
+        return NotDone(Skip(event, "already_invited", "Somebody else invited them.", invite.rule))
+    return None

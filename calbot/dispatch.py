@@ -1,0 +1,150 @@
+"""One account's deeds on their way: the queue, what is in the slots, what is parked, and what came of them."""
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from functools import partial
+from itertools import islice
+
+import msgspec
+
+from calbot import settle
+from calbot.deeds import Result, Task
+from calbot.house import House
+from calbot.inbox import Finished, Inbox
+from calbot.model import Deed, LookUp
+from calbot.ports import Calendars, Clock, Random
+from calbot.rules import judge
+from calbot.errors import StoreError
+from calbot.slots import SLOTS, Slots
+from calbot.store import ledger
+from calbot.store.database import Database
+
+IN_FLIGHT = 2 * SLOTS
+STALE_DECISION = 60.0
+
+
+class Dispatch:
+    """Hands deeds to the slots, each written down as started first, and settles their results."""
+
+    def __init__(
+        self,
+        account: str,
+        house: House,
+        slots: Slots,
+        inbox: Inbox,
+        database: Database,
+        clock: Clock,
+        random: Random,
+    ) -> None:
+        self._account = account
+        self._house = house
+        self._slots = slots
+        self._inbox = inbox
+        self._database = database
+        self._clock = clock
+        self._random = random
+        self._queue: deque[Task] = deque()
+        self._in_flight: dict[int, Task] = {}
+        self._next_parked: float | None = None
+        self._afresh_before = 0.0
+
+    def load(self) -> None:
+        """Take up where an earlier life ended: what was started is looked at before anything is repeated."""
+        reader, now = self._database.read(), self._clock.now()
+        for deed in ledger.open_deeds(reader, self._account):
+            if deed.state == "started":
+                deed = msgspec.structs.replace(deed, uncertain=not isinstance(deed.action, LookUp))
+            if deed.state in {"started", "planned"}:
+                self._queue.append(Task(deed, fresh=True, queued_at=now))
+        self._next_parked = ledger.next_due(reader, self._account)
+
+    @property
+    def room(self) -> int:
+        """Return how many newly found deeds may go out at once."""
+        return max(0, IN_FLIGHT - len(self._in_flight) - len(self._queue))
+
+    @property
+    def next_parked(self) -> float | None:
+        """Return when the next parked deed is due, in epoch seconds."""
+        return self._next_parked
+
+    @property
+    def in_flight(self) -> int:
+        """Return how many deeds the slots have."""
+        return len(self._in_flight)
+
+    def is_busy_with(self, calendar: str) -> bool:
+        """Say whether our own writes to this calendar are under way."""
+        return any(task.deed.key.calendar == calendar for task in self._in_flight.values())
+
+    def add(self, deeds: Iterable[Deed], overtaken: frozenset[int], google: Calendars) -> None:
+        """Take what a pass found: what is written as started goes out, the rest waits for room."""
+        now = self._clock.now()
+        if overtaken:
+            self._queue = deque(task for task in self._queue if task.deed.id not in overtaken)
+        for deed in deeds:
+            task = Task(deed, fresh=False, queued_at=now)
+            if deed.state == "started":
+                self._submit(task, google)
+            else:
+                self._queue.append(task)
+
+    def look_again(self) -> None:
+        """Read the ledger for parked deeds: one of them became due, or something else changed there."""
+        self._next_parked = ledger.next_due(self._database.read(), self._account)
+
+    def plan_afresh(self) -> None:
+        """Look at each event again before what waits is done: it was decided in another time."""
+        self._afresh_before = self._clock.now()
+
+    def settle(self, results: list[tuple[Task, Result]], names: Mapping[str, str], google: Calendars | None) -> None:
+        """Write results that wait together in one transaction; what has another version goes out again."""
+        policy, now = self._house.orders(self._account).policy, self._clock.now()
+        try:
+            with self._database.write() as tx:
+                settled = settle.settle(tx, results, policy, now, self._random, names)
+                self._next_parked = ledger.next_due(tx, self._account)
+        except StoreError:
+            for task, result in results:
+                self._inbox.post(Finished(task, result))
+            raise
+        for task, _ in results:
+            self._in_flight.pop(task.deed.id, None)
+        again = [Task(deed, fresh=False, queued_at=now) for deed in settled.again]
+        if google is not None:
+            for task in again:
+                self._submit(task, google)
+        else:
+            self._queue.extend(msgspec.structs.replace(task, fresh=True) for task in again)
+        self._queue.extend(Task(deed, fresh=False, queued_at=now) for deed in settled.more)
+        self._house.wrote()
+
+    def hand_out(self, google: Calendars) -> None:
+        """Give what waits to the slots, as far as there is room."""
+        now = self._clock.now()
+        room = IN_FLIGHT - len(self._in_flight)
+        if self._next_parked is not None and self._next_parked <= now and room > len(self._queue):
+            self._take_parked(now, room)
+        if room <= 0 or not self._queue:
+            return
+        tasks = [self._refreshed(task, now) for task in islice(self._queue, room)]
+        with self._database.write() as tx:
+            ledger.start(tx, [task.deed for task in tasks])
+            self._next_parked = ledger.next_due(tx, self._account)
+        for task in tasks:
+            self._queue.popleft()
+            self._submit(task, google)
+
+    def _take_parked(self, now: float, room: int) -> None:
+        taken = {task.deed.id for task in self._queue} | set(self._in_flight)
+        due = ledger.due(self._database.read(), self._account, now, room)
+        self._queue.extend(Task(deed, fresh=True, queued_at=now) for deed in due if deed.id not in taken)
+
+    def _refreshed(self, task: Task, now: float) -> Task:
+        waited = task.queued_at <= self._afresh_before or now - task.queued_at > STALE_DECISION
+        return msgspec.structs.replace(task, fresh=True) if waited else task
+
+    def _submit(self, task: Task, google: Calendars) -> None:
+        self._in_flight[task.deed.id] = task
+        policy, now = self._house.orders(self._account).policy, self._clock.now()
+        self._slots.submit(task, google, partial(judge, policy=policy, now=now))

@@ -1,0 +1,253 @@
+"""All accounts together: their workers, the push door's check, commands, and the snapshot everybody reads."""
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+
+from calbot.channels import Channels, is_genuine
+from calbot.commands import Commands
+from calbot.errors import StoreError
+from calbot.dispatch import Dispatch
+from calbot.house import Orders
+from calbot.inbox import Finished, Inbox, Push
+from calbot.model import AccountStatus, Answer, Command, Notice, Outcome, Snapshot
+from calbot.ports import Accounts, Calendars, Clock, Random
+from calbot.reading import Reading
+from calbot.settings import Settings
+from calbot.slots import Slots, ThreadSlots
+from calbot.store import commands, ledger, outbox, switches
+from calbot.store.database import Database
+from calbot.switchboard import Switchboard
+from calbot.worker import Worker
+
+HOUSEKEEPING = 3600.0
+FIRST_HOUSEKEEPING = 60.0
+AFTER_TROUBLE = 5.0
+MakeSlots = Callable[[str, Inbox], Slots]
+log = logging.getLogger(__name__)
+
+
+class Listener(Protocol):
+    """Who wants to hear of news. Its methods only post, they never wait."""
+
+    def changed(self) -> None: ...
+    def answered(self, command: Command, answer: Answer) -> None: ...
+
+
+def _thread_slots(name: str, inbox: Inbox) -> Slots:
+    return ThreadSlots(name, lambda task, result: inbox.post(Finished(task, result)))
+
+
+class Engine:
+    """The engine behind all doors. `open` reads the store, `start` makes threads, `stop` only asks them to end."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        accounts: Accounts,
+        database: Database,
+        clock: Clock,
+        random: Random,
+        *,
+        notes: tuple[str, ...] = (),
+        make_slots: MakeSlots = _thread_slots,
+    ) -> None:
+        self.iid = ""
+        self.workers: dict[str, Worker] = {}
+        self.switchboard = Switchboard(settings, database)
+        self.commands = Commands(self, database, clock, random)
+        self._settings = settings
+        self._accounts = accounts
+        self._database = database
+        self._clock = clock
+        self._random = random
+        self._make_slots = make_slots
+        self._listeners: list[Listener] = []
+        self._stopping = threading.Event()
+        self._lock = threading.Lock()
+        self._secret = b""
+        self._housekeeping_at = clock.monotonic() + FIRST_HOUSEKEEPING
+        self._snapshot = Snapshot(started_at=clock.now(), settings=self.switchboard.effective(), notes=notes)
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """Return how everything is, as one frozen value."""
+        return self._snapshot
+
+    def listen(self, listener: Listener) -> None:
+        """Tell this listener of news from now on."""
+        self._listeners.append(listener)
+
+    def open(self) -> None:
+        """Read who and what there is. Raises StoreError."""
+        with self._database.write() as tx:
+            self.iid = switches.installation_id(tx, self._random)
+            secret = switches.fact(tx, "channel_secret") or self._random.token(32).hex()
+            switches.remember(tx, "channel_secret", secret)
+            said = [Notice(event_type="started", text="Calbot started.")]
+            if self._database.recovery:
+                said.append(Notice(event_type="alert_raised", text=self._database.recovery, reason="store"))
+            outbox.put(tx, list(said), self._clock.now(), self._random)
+        self._secret = bytes.fromhex(secret)
+        self.switchboard.load()
+        if self._database.recovery:
+            log.warning("%s", self._database.recovery)
+            self._replace(notes=(*self._snapshot.notes, self._database.recovery))
+        self._replace(settings=self.switchboard.effective())
+        self.find_accounts()
+
+    def find_accounts(self) -> list[Worker]:
+        """Give every account that is chosen, or signed in where none is chosen, its worker; return the new ones."""
+        chosen = {choice.email: choice.calendars for choice in self._settings.accounts}
+        wanted = chosen or {email: ("primary",) for email in self._accounts.emails()}
+        new = [self._worker(email, calendars) for email, calendars in wanted.items() if email not in self.workers]
+        for worker in new:
+            self.workers[worker.email] = worker
+            worker.open()
+        problems = self._accounts.problems()
+        if problems != self._snapshot.token_problems:
+            for problem in problems:
+                log.warning("%s", problem)
+            self._replace(token_problems=problems)
+        return new
+
+    def start(self) -> None:
+        """Give each worker its thread."""
+        for worker in self.workers.values():
+            self._start(worker)
+
+    def stop(self) -> None:
+        """Ask every thread to end; none is waited for."""
+        self._stopping.set()
+        try:
+            with self._database.write() as tx:
+                notice = Notice(event_type="stopping", text="Calbot is stopping.")
+                outbox.put(tx, [notice], self._clock.now(), self._random)
+        except StoreError as error:
+            log.warning("%s", error)
+
+    def tend(self) -> None:
+        """Do what comes up every few seconds: new sign-ins, ended pauses, commands of the command line, tidying."""
+        for worker in self.find_accounts():
+            self._start(worker)
+        self.commands.end_pauses()
+        self.commands.take_from_table()
+        if self._database.problem != self._snapshot.disk_problem:
+            self._replace(disk_problem=self._database.problem)
+        if self._clock.monotonic() >= self._housekeeping_at:
+            self._housekeeping_at = self._clock.monotonic() + HOUSEKEEPING
+            self._keep_house()
+
+    def on_push(self, channel_id: str, token: str, resource_id: str, state: str) -> bool:
+        """Take a push, in memory only. Return False for one that is forged, stale or unknown."""
+        now = self._clock.now()
+        for worker in list(self.workers.values()):
+            channel = worker.channels.find(channel_id)
+            if channel is not None and is_genuine(channel, self._secret, token, resource_id, now):
+                worker.inbox.post(
+                    Push(channel.key.calendar, channel_id, resource_id, now, changed=state != "sync")
+                )
+                return True
+        self._replace(pushes_refused=self._snapshot.pushes_refused + 1)
+        return False
+
+    def carry_out(self, command: Command) -> None:
+        """Do what a command of the command table says; its answer goes to the listeners."""
+        self.commands.carry_out(command)
+
+    def answer(self, command: Command, answer: Answer) -> None:
+        """Store a final answer with its event, then tell it."""
+        said: list[Outcome | Notice] = []
+        if command.name != "ping":
+            kind = "command_failed" if answer.status == "error" else "command_succeeded"
+            text = answer.message or f"{command.name}: {answer.status}."
+            data: dict[str, str | int | float | bool | None] = {"command": command.name, "command_id": command.id}
+            said.append(Notice(event_type=kind, text=text, reason=answer.code, data=data))  # type: ignore[arg-type]
+        with self._database.write() as tx:
+            commands.finish(tx, command.id, answer, self._clock.now())
+            outbox.put(tx, said, self._clock.now(), self._random)
+        for listener in self._listeners:
+            listener.answered(command, answer)
+            listener.changed()
+
+    def settings_changed(self) -> None:
+        """Let switched settings take force everywhere."""
+        self.switchboard.adopt()
+        self._replace(settings=self.switchboard.effective())
+
+    def orders(self, account: str) -> Orders:
+        """Return what is in force for one account."""
+        return self.switchboard.orders(account, self._clock.now())
+
+    def connect(self, account: str) -> Calendars:
+        """Return the account's calendars. Raises SignInNeeded."""
+        return self._accounts.calendars(account)
+
+    def sign_in_version(self, account: str) -> int:
+        """Return a number that changes with the account's sign-in."""
+        return self._accounts.version(account)
+
+    def report(self, status: AccountStatus) -> None:
+        """Take in how an account is doing."""
+        with self._lock:
+            others = {known.email: known for known in self._snapshot.accounts}
+            before = others.get(status.email)
+            accounts = tuple({**others, status.email: status}.values())
+            self._snapshot = msgspec.structs.replace(self._snapshot, accounts=accounts)
+        if before is None or msgspec.structs.replace(before, last_tick=status.last_tick) != status:
+            self.wrote()
+
+    def resynced(self, account: str, command_id: str, error: str | None) -> None:
+        """Take in that an account was read because a command wanted it."""
+        self.commands.resynced(account, command_id, error)
+
+    def wrote(self) -> None:
+        """Tell the listeners that there is news."""
+        for listener in self._listeners:
+            listener.changed()
+
+    def _worker(self, email: str, calendars: tuple[str, ...]) -> Worker:
+        with self._database.write() as tx:
+            aid = switches.account_id(tx, email, self._random)
+        inbox, store, clock, random = Inbox(), self._database, self._clock, self._random
+        channels = Channels(email, self._settings.push_url, self._secret, store, clock, random)
+        dispatch = Dispatch(email, self, self._make_slots(aid, inbox), inbox, store, clock, random)
+        reading = Reading(email, calendars, self, dispatch, channels, store, clock, random)
+        return Worker(email, aid, self, inbox, channels, dispatch, reading, store, clock, random)
+
+    def _start(self, worker: Worker) -> None:
+        threading.Thread(target=self._run, args=(worker,), name=f"worker-{worker.email}", daemon=True).start()
+
+    def _run(self, worker: Worker) -> None:
+        """Step a worker for ever. The bulkhead: whatever happens to one account stays with it."""
+        while not self._stopping.is_set():
+            try:
+                worker.step()
+                worker.inbox.wait(worker.wake_in())
+            except StoreError as error:
+                log.warning("%s: %s", worker.email, error)
+                self._stopping.wait(AFTER_TROUBLE)
+            except Exception:
+                log.exception("Surprise in the work for %s; it goes on.", worker.email)
+                self._stopping.wait(AFTER_TROUBLE)
+
+    def _keep_house(self) -> None:
+        now = self._clock.now()
+        try:
+            with self._database.write() as tx:
+                lost = outbox.prune(tx, now)
+                if lost:
+                    text = f"{lost} announcements were never fetched and are dropped after a week."
+                    outbox.put(tx, [Notice(event_type="alert_raised", text=text, reason="outbox")], now, self._random)
+                commands.prune(tx, now)
+                ledger.prune(tx, now)
+            self._database.snapshot(int(now))
+        except StoreError as error:
+            log.warning("%s", error)
+
+    def _replace(self, **parts: object) -> None:
+        with self._lock:
+            self._snapshot = msgspec.structs.replace(self._snapshot, **parts)

@@ -1,0 +1,59 @@
+"""What went wrong, named by what the caller can do about it."""
+
+from calbot.model import FailureReason
+
+
+class CalbotError(Exception):
+    """Any trouble that Calbot expects."""
+
+
+class BadOptions(CalbotError):
+    """A setting cannot be understood; the text names its key and the remedy."""
+
+
+class GoogleError(CalbotError):
+    """Google did not do what was asked. `reason` is one of the contract's failure reasons."""
+
+    def __init__(self, text: str, reason: FailureReason) -> None:
+        super().__init__(text)
+        self.reason: FailureReason = reason
+
+
+class RetryLater(GoogleError):
+    """Not done, surely; the same may work later. `after` is Google's own wish in seconds, if it had one."""
+
+    def __init__(self, text: str, reason: FailureReason, after: float | None = None) -> None:
+        super().__init__(text, reason)
+        self.after = after
+
+
+class Uncertain(RetryLater):
+    """The request was sent and its answer lost: done or not, only a look can tell."""
+
+
+class Refused(GoogleError):
+    """Google will never do this; asking again is noise."""
+
+
+class NotFound(Refused):
+    """The event, calendar or channel is not there (404, 410)."""
+
+
+class ChangedMeanwhile(GoogleError):
+    """The event is no longer the version that was read (412)."""
+
+
+class StaleSyncToken(GoogleError):
+    """The sync token no longer holds; only a full listing helps (410)."""
+
+
+class SignInNeeded(GoogleError):
+    """The account's sign-in is dead; only its owner can renew it."""
+
+
+class StoreError(CalbotError):
+    """The store cannot be read or written; the text says why and what helps."""
+
+
+class DirectoryInUse(CalbotError):
+    """Another Calbot works in this data directory."""

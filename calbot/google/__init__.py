@@ -1,0 +1,1 @@
+"""Google's calendar service, spoken to through its official client."""

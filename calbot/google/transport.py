@@ -1,0 +1,142 @@
+"""HTTP for the official client over urllib3: keep-alive, timeouts, sign-in, a call budget, and no silent repeats.
+
+The client's own httplib2 sends a POST again when a connection closes unanswered, whatever its settings; this
+adapter sends each request once and says whether it may have arrived.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Mapping
+
+import httplib2
+import urllib3
+from google.auth.exceptions import GoogleAuthError, RefreshError
+from google.auth.transport.urllib3 import Request as RefreshRequest
+from google.oauth2.credentials import Credentials
+
+from calbot.errors import CalbotError, RetryLater, SignInNeeded, Uncertain
+from calbot.ports import Clock
+
+WINDOW_SECONDS = 60.0
+WINDOW_CALLS = 480
+RESERVED_FOR_READS = 40
+LARGEST_ANSWER = 64 * 2**20
+_NOT_SENT = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError, urllib3.exceptions.SSLError)
+
+
+def pool() -> urllib3.PoolManager:
+    """Return the one connection pool that all accounts share."""
+    return urllib3.PoolManager(
+        num_pools=4, maxsize=16, retries=False, timeout=urllib3.Timeout(connect=10.0, read=30.0)
+    )
+
+
+class Budget:
+    """A sliding window: at most 480 calls of one account in any 60 s, some of them kept for reading.
+
+    Google's own limit is 600 a minute for each user of a project.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._calls: deque[float] = deque()
+
+    def take(self, *, write: bool) -> None:
+        """Wait until there is room for one call."""
+        limit = WINDOW_CALLS - RESERVED_FOR_READS if write else WINDOW_CALLS
+        while (wait := self._try(limit)) > 0:
+            self._clock.sleep(wait)
+
+    def _try(self, limit: int) -> float:
+        with self._lock:
+            now = self._clock.monotonic()
+            while self._calls and self._calls[0] <= now - WINDOW_SECONDS:
+                self._calls.popleft()
+            if len(self._calls) < limit:
+                self._calls.append(now)
+                return 0.0
+            return self._calls[len(self._calls) - limit] + WINDOW_SECONDS - now
+
+
+class AccountHttp:
+    """What the client takes for an `httplib2.Http`: `request` and nothing else, safe for many threads."""
+
+    def __init__(self, email: str, credentials: Credentials, pool: urllib3.PoolManager, clock: Clock) -> None:
+        self._email = email
+        self._credentials = credentials
+        self._pool = pool
+        self._budget = Budget(clock)
+        self._refreshing = threading.Lock()
+
+    def request(
+        self,
+        uri: str,
+        method: str = "GET",
+        body: bytes | str | None = None,
+        headers: Mapping[str, str] | None = None,
+        **_ignored: object,
+    ) -> tuple[httplib2.Response, bytes]:
+        """Send one request, once. Raises RetryLater, Uncertain or SignInNeeded when there is no answer."""
+        token = self._token(not_this=None)
+        answer, content = self._send(uri, method, body, headers or {}, token)
+        if answer.status == 401:
+            token = self._token(not_this=token)
+            answer, content = self._send(uri, method, body, headers or {}, token)
+        return answer, content
+
+    def _send(
+        self, uri: str, method: str, body: bytes | str | None, headers: Mapping[str, str], token: str
+    ) -> tuple[httplib2.Response, bytes]:
+        write = method != "GET"
+        self._budget.take(write=write)
+        try:
+            response = self._pool.request(
+                method,
+                uri,
+                body=body,
+                headers={**headers, "authorization": f"Bearer {token}"},
+                redirect=False,
+                preload_content=False,
+            )
+            content = response.read(LARGEST_ANSWER + 1)
+            if len(content) > LARGEST_ANSWER:
+                response.close()
+                raise RetryLater("Google's answer is larger than 64 MiB.", "upstream_5xx")
+            response.release_conn()
+        except urllib3.exceptions.HTTPError as error:
+            raise _translated(error, write=write) from error
+        fields = {name.lower(): value for name, value in response.headers.items() if name.lower() != "content-encoding"}
+        return httplib2.Response({**fields, "status": str(response.status)}), content
+
+    def _token(self, *, not_this: str | None) -> str:
+        """Return a token that is good, renewing it if it is `not_this`; many threads renew once."""
+        with self._refreshing:
+            if not self._credentials.valid or self._credentials.token == not_this:
+                self._refresh()
+            return str(self._credentials.token)
+
+    def _refresh(self) -> None:
+        try:
+            self._credentials.refresh(RefreshRequest(self._pool))
+        except RefreshError as error:
+            if error.retryable:
+                raise RetryLater("Google's sign-in service does not answer just now.", "upstream_5xx") from error
+            message = (
+                f"Google no longer accepts the sign-in of {self._email}; sign in again "
+                f"and replace tokens/{self._email}.json."
+            )
+            raise SignInNeeded(message, "auth_revoked") from error
+        except (GoogleAuthError, urllib3.exceptions.HTTPError) as error:
+            raise RetryLater("Google's sign-in service cannot be reached.", "network") from error
+        except ValueError as error:
+            raise RetryLater("Google's sign-in service gave an answer that is not one.", "upstream_5xx") from error
+
+
+def _translated(error: urllib3.exceptions.HTTPError, *, write: bool) -> CalbotError:
+    """Say in our words what urllib3 met: whether the request can have arrived decides."""
+    timeout = isinstance(error, urllib3.exceptions.TimeoutError)
+    text = "Google did not answer in time." if timeout else "Google cannot be reached, or the connection broke."
+    if write and not isinstance(error, _NOT_SENT):
+        return Uncertain(text, "timeout" if timeout else "network")
+    return RetryLater(text, "timeout" if timeout else "network")

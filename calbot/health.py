@@ -1,0 +1,77 @@
+"""How we are, from a snapshot and a time: the judge is not the one being judged."""
+
+from calbot.model import AccountStatus, CalendarStatus, Health, Level, Reason, Snapshot
+
+ALERT_AFTER = 1800.0
+_WORST: tuple[Level, ...] = ("ok", "paused", "setup", "degraded", "problem")
+
+
+def assess(snapshot: Snapshot, now: float) -> Health:
+    """Return the verdict. Only a calendar's last *successful* sync counts as life."""
+    reasons = [*_general(snapshot, now)]
+    for account in snapshot.accounts:
+        reasons += _of_account(account, now, snapshot.started_at)
+    level: Level = max((reason.level for reason in reasons), key=_WORST.index, default="ok")
+    successes = [c.last_success for a in snapshot.accounts for c in a.calendars if c.last_success is not None]
+    owed = [
+        (c.last_success or snapshot.started_at) + c.stale_after for a in snapshot.accounts for c in a.calendars
+    ]
+    return Health(level, tuple(reasons), min(successes, default=None), min(owed, default=None))
+
+
+def _general(snapshot: Snapshot, now: float) -> list[Reason]:
+    reasons = []
+    if snapshot.option_problem:
+        text, remedy = snapshot.option_problem, "Correct the option and start Calbot again."
+        reasons.append(Reason(code="options", text=text, remedy=remedy, level="problem"))
+    if snapshot.disk_problem:
+        reasons.append(Reason(code="store", text=snapshot.disk_problem, remedy="", level="problem"))
+    for text in snapshot.token_problems:
+        reasons.append(Reason(code="token_file", text=text, remedy="Sign in again.", level="problem"))
+    if not snapshot.accounts and not reasons:
+        text, remedy = "No Google account is signed in yet.", "Put tokens/<email>.json into the data directory."
+        reasons.append(Reason(code="no_account", text=text, remedy=remedy, level="setup"))
+    if not snapshot.settings.invite_emails and snapshot.accounts:
+        text, remedy = "Nobody to invite is configured.", "Set invite_emails in the options."
+        reasons.append(Reason(code="no_rule", text=text, remedy=remedy, level="setup"))
+    until = snapshot.settings.paused_until
+    if until is not None and until > now:
+        reasons.append(Reason(code="paused", text="Calbot is paused.", remedy="Press Resume.", level="paused"))
+    return reasons
+
+
+def _of_account(account: AccountStatus, now: float, started_at: float) -> list[Reason]:
+    if not account.signed_in:
+        text = account.sign_in_text or f"Google no longer accepts the sign-in of {account.email}."
+        remedy = f"Sign in again and replace tokens/{account.email}.json."
+        return [Reason(code="sign_in_needed", text=text, remedy=remedy, level="problem", account=account.email)]
+    reasons = []
+    if account.held:
+        text = f"{account.held} invitation(s) of {account.email} are held: nobody can tell whether they went out."
+        reasons.append(Reason(code="held", text=text, remedy="Look at the event in Google.", account=account.email))
+    for calendar in account.calendars:
+        reason = _of_calendar(account.email, calendar, now, started_at)
+        if reason:
+            reasons.append(reason)
+    return reasons
+
+
+def _of_calendar(email: str, calendar: CalendarStatus, now: float, started_at: float) -> Reason | None:
+    name = calendar.name or calendar.key.calendar
+    since = calendar.last_success if calendar.last_success is not None else started_at
+    age = now - max(since, started_at)
+    if calendar.failures and calendar.problem_text:
+        lasting = age > max(ALERT_AFTER, calendar.stale_after) or calendar.problem in {"forbidden", "not_found"}
+        if not lasting and calendar.failures < 3:
+            return None
+        level: Level = "problem" if lasting else "degraded"
+        text = f"The calendar {name} of {email} cannot be read: {calendar.problem_text}"
+        remedy = "Calbot goes on trying by itself." if level == "degraded" else "Check that it is shared and online."
+        return Reason(code=calendar.problem or "internal", text=text, remedy=remedy, level=level, account=email)
+    if age > calendar.stale_after:
+        text = f"The calendar {name} of {email} was last read {int(age)} s ago."
+        return Reason(code="stale", text=text, remedy="Restart Calbot.", level="problem", account=email)
+    if calendar.push == "failed":
+        text = f"Push for {name} of {email} does not work; it is read every minute instead."
+        return Reason(code="push", text=text, remedy="Check push_url.", level="degraded", account=email)
+    return None

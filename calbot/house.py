@@ -1,0 +1,26 @@
+"""What the parts of a worker need of the engine around them."""
+
+from typing import Protocol
+
+from calbot.model import AccountStatus, Noun, Policy
+from calbot.ports import Calendars
+
+
+class Orders(Noun, frozen=True, kw_only=True):
+    """What the household wants of one account just now; `poll_interval` in seconds."""
+
+    policy: Policy
+    poll_interval: float
+    invite_existing: bool
+    paused: bool
+
+
+class House(Protocol):
+    """The engine, as a worker sees it."""
+
+    def orders(self, account: str) -> Orders: ...
+    def connect(self, account: str) -> Calendars: ...
+    def sign_in_version(self, account: str) -> int: ...
+    def report(self, status: AccountStatus) -> None: ...
+    def resynced(self, account: str, command_id: str, error: str | None) -> None: ...
+    def wrote(self) -> None: ...

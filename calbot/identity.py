@@ -1,0 +1,65 @@
+"""Who is who: our stamp on events, what counts as a change of content, and sortable ids."""
+
+import hashlib
+from collections.abc import Iterable
+
+from calbot.model import Event
+
+STAMP_KEY = "calbot_invited"
+COPY_KEY = "calbot"
+_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_CONTENT = (
+    "title",
+    "description",
+    "location",
+    "start",
+    "end",
+    "recurrence",
+    "kind",
+    "visibility",
+    "busy",
+    "organiser",
+    "original_start",
+    "my_response",
+    "locked",
+)
+
+
+def _mark(guest: str) -> str:
+    return hashlib.sha256(guest.lower().encode()).hexdigest()[:12]
+
+
+def stamp_with(stamp: str, guests: Iterable[str]) -> str:
+    """Return `stamp` with these guests added: a comma list of hashes, kept in the event's private properties.
+
+    Google cuts a property at 1,024 characters, so the newest 78 marks are kept.
+    """
+    marks = [mark for mark in stamp.split(",") if mark]
+    marks += [mark for guest in guests if (mark := _mark(guest)) not in marks]
+    return ",".join(marks[-78:])
+
+
+def was_invited(stamp: str, guest: str) -> bool:
+    """Say whether we put this guest on the event at some time, whatever became of it."""
+    return _mark(guest) in stamp.split(",")
+
+
+def present(event: Event, guest: str) -> bool:
+    """Say whether the guest is on the event already, as attendee or as its organiser."""
+    wanted = guest.lower()
+    return wanted == event.organiser or any(wanted == other.email for other in event.guests)
+
+
+def changed_parts(old: Event, new: Event) -> tuple[str, ...]:
+    """Name the parts of the content that differ. Guests, their answers and etags are not content."""
+    return tuple(part for part in _CONTENT if getattr(old, part) != getattr(new, part))
+
+
+def ulid(now: float, chance: bytes) -> str:
+    """Return 26 characters that sort by time: 48 bits of milliseconds, 80 bits of chance."""
+    number = (int(now * 1000) << 80) | int.from_bytes(chance[:10], "big")
+    letters = []
+    for _ in range(26):
+        letters.append(_CROCKFORD[number & 31])
+        number >>= 5
+    return "".join(reversed(letters))

@@ -1,0 +1,70 @@
+"""What waits for one worker: pushes fold, results and requests keep their order."""
+
+import threading
+
+from calbot.deeds import Result, Task
+from calbot.model import Noun
+
+
+class Push(Noun, frozen=True):
+    """Google says that something changed on this calendar, never what; without `changed`, that its channel is open."""
+
+    calendar: str
+    channel_id: str
+    resource_id: str
+    at: float
+    changed: bool = True
+
+
+class Resync(Noun, frozen=True):
+    """Somebody wants these calendars read now; `calendar` None means all of the account."""
+
+    command_id: str
+    calendar: str | None = None
+    full: bool = False
+
+
+class Resumed(Noun, frozen=True):
+    """Nothing is paused any more: what waited is planned afresh."""
+
+
+class Finished(Noun, frozen=True):
+    """A slot is done with a task."""
+
+    task: Task
+    result: Result
+
+
+Item = Push | Resync | Resumed | Finished
+
+
+class Inbox:
+    """A worker's letter box: many post, one takes."""
+
+    def __init__(self) -> None:
+        self._items: list[Item] = []
+        self._pushed: set[tuple[str, bool]] = set()
+        self._posted = threading.Condition()
+
+    def post(self, item: Item) -> None:
+        """Put an item in; a push for a calendar that has one waiting changes nothing."""
+        with self._posted:
+            if isinstance(item, Push):
+                if (item.channel_id, item.changed) in self._pushed:
+                    return
+                self._pushed.add((item.channel_id, item.changed))
+            self._items.append(item)
+            self._posted.notify()
+
+    def take(self) -> list[Item]:
+        """Take everything. A push that comes from now on is a new one."""
+        with self._posted:
+            items, self._items = self._items, []
+            self._pushed.clear()
+            return items
+
+    def wait(self, seconds: float) -> None:
+        """Return when something is there, or after `seconds`."""
+        with self._posted:
+            if not self._items:
+                self._posted.wait(seconds)

@@ -1,0 +1,388 @@
+"""The nouns of Calbot, frozen.
+
+Instants are seconds since the epoch (UTC, float). Times of events are kept as Google writes them: RFC 3339
+with an offset, or `YYYY-MM-DD` for all-day events, whose end is exclusive. Addresses are lower case.
+"""
+
+from typing import Literal
+
+import msgspec
+
+Verb = Literal["invite", "look_up"]
+DeedState = Literal[
+    "planned", "started", "parked", "held", "done", "refused", "skipped", "discarded", "superseded", "undone"
+]
+SendUpdates = Literal["all", "externalOnly", "none"]
+SkipReason = Literal[
+    "already_invited",
+    "no_rule",
+    "private",
+    "declined",
+    "past",
+    "own_copy",
+    "removed_by_hand",
+    "auto_invite_off",
+    "paused",
+    "not_organiser",
+    "event_type",
+    "no_write_access",
+    "dry_run",
+]
+FailureReason = Literal[
+    "auth_expired",
+    "auth_revoked",
+    "forbidden",
+    "not_found",
+    "conflict",
+    "quota_user",
+    "quota_project",
+    "calendar_limits",
+    "rate_limited",
+    "upstream_5xx",
+    "network",
+    "timeout",
+    "invalid_request",
+    "internal",
+]
+SILENT_SKIPS: frozenset[str] = frozenset({"no_rule", "past", "own_copy", "already_invited"})
+"""Reasons that are remembered and explained, never announced (reference: the MQTT contract)."""
+
+
+class Noun(msgspec.Struct, frozen=True):
+    """A value of ours: compared by content, never changed."""
+
+
+class CalendarKey(Noun, frozen=True):
+    """One calendar as one account sees it."""
+
+    account: str
+    calendar: str
+
+
+class EventKey(Noun, frozen=True):
+    """One event on one calendar of one account."""
+
+    account: str
+    calendar: str
+    event: str
+
+
+class Guest(Noun, frozen=True):
+    """One attendee; `entry` is Google's own JSON of it, written back untouched."""
+
+    email: str
+    entry: str
+
+
+class Event(Noun, frozen=True, kw_only=True, omit_defaults=True):
+    """A live event, in the parts that Calbot decides on."""
+
+    id: str
+    etag: str
+    ical_uid: str = ""
+    kind: str = "default"
+    title: str = ""
+    description: str = ""
+    location: str = ""
+    start: str = ""
+    end: str = ""
+    recurrence: tuple[str, ...] = ()
+    series: str | None = None
+    original_start: str | None = None
+    organiser: str = ""
+    organised_by_us: bool = False
+    my_response: str | None = None
+    guests: tuple[Guest, ...] = ()
+    guests_hidden: bool = False
+    visibility: str = "default"
+    busy: bool = True
+    locked: bool = False
+    link: str = ""
+    stamp: str = ""
+    copy_of: str = ""
+
+    @property
+    def all_day(self) -> bool:
+        """True when start and end are dates without a time."""
+        return len(self.start) == len("2026-12-01")
+
+
+class Gone(Noun, frozen=True):
+    """What is left of a deleted event: its id, and its place in a series if it had one."""
+
+    id: str
+    series: str | None = None
+    original_start: str | None = None
+
+
+Change = Event | Gone
+
+
+class Unreadable(Noun, frozen=True):
+    """An item of a listing that could not be understood, and why."""
+
+    id: str
+    problem: str
+
+
+class Page(Noun, frozen=True):
+    """One page of a listing. Exactly one of `next_page` and `sync_token` is set."""
+
+    changes: tuple[Change, ...]
+    next_page: str | None
+    sync_token: str | None
+    calendar_name: str = ""
+    time_zone: str = ""
+    unreadable: tuple[Unreadable, ...] = ()
+
+
+class Rule(Noun, frozen=True):
+    """Whom to invite to what. The obvious rule matches everything."""
+
+    name: str
+    invite: tuple[str, ...] = ()
+    send_updates: SendUpdates = "all"
+
+
+class Policy(Noun, frozen=True):
+    """Everything besides the event that a decision depends on."""
+
+    rules: tuple[Rule, ...]
+    auto_invite: bool = True
+    dry_run: bool = False
+    time_zone: str = "UTC"
+
+
+class Invite(Noun, frozen=True, tag=True):
+    """Add these guests to this event, as it was read."""
+
+    event: Event
+    guests: tuple[str, ...]
+    rule: str
+    send_updates: SendUpdates = "all"
+
+
+class LookUp(Noun, frozen=True, tag=True):
+    """Ask Google whether an event that a full listing did not name is really gone."""
+
+    event_id: str
+
+
+class Skip(Noun, frozen=True, tag=True):
+    """Leave this event alone, for this reason."""
+
+    event: Event
+    reason: SkipReason
+    text: str
+    rule: str | None = None
+
+
+Action = Invite | LookUp | Skip
+
+
+class Deed(Noun, frozen=True, kw_only=True):
+    """A row of the ledger: one action and how far it has come.
+
+    `uncertain` says that a write was sent whose answer never came; `etag` is the version it was sent against.
+    """
+
+    id: int
+    key: EventKey
+    verb: Verb
+    state: DeedState
+    action: Action
+    attempts: int = 0
+    retry_at: float | None = None
+    uncertain: bool = False
+    reason: str | None = None
+    run_id: str = ""
+    source: str = "poll"
+
+
+class Outcome(Noun, frozen=True, kw_only=True, tag="calendar"):
+    """Something that happened to an event, as told to people and automations."""
+
+    event_type: Literal["event_created", "updated", "moved", "cancelled", "invited", "skipped", "held", "failed"]
+    key: EventKey
+    calendar_name: str = ""
+    event: Event | None = None
+    guests_added: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    old_start: str | None = None
+    old_end: str | None = None
+    reason: str | None = None
+    reason_text: str | None = None
+    rule: str | None = None
+    retryable: bool | None = None
+    retry_at: float | None = None
+    source: str = "poll"
+    seen_at: float | None = None
+    run_id: str = ""
+    batch: tuple[str, int, int] | None = None
+    dry_run: bool = False
+
+
+class Notice(Noun, frozen=True, kw_only=True, tag="system"):
+    """Something that happened to Calbot itself."""
+
+    event_type: Literal[
+        "started",
+        "stopping",
+        "sync_completed",
+        "sync_failed",
+        "full_resync",
+        "sign_in_needed",
+        "sign_in_restored",
+        "channel_created",
+        "channel_renewed",
+        "channel_expired",
+        "channel_failed",
+        "quota_exceeded",
+        "paused",
+        "resumed",
+        "settings_changed",
+        "alert_raised",
+        "alert_cleared",
+        "command_succeeded",
+        "command_failed",
+        "backlog_delivered",
+    ]
+    text: str
+    account: str | None = None
+    calendar: str | None = None
+    reason: str | None = None
+    data: dict[str, str | int | float | bool | None] = {}
+
+
+Stream = Literal["calendar", "system"]
+
+
+class Outgoing(Noun, frozen=True):
+    """A row of the outbox. `seq` counts without gaps within its stream; `id` never changes."""
+
+    seq: int
+    stream: Stream
+    id: str
+    content: Outcome | Notice
+    created: float
+    attempts: int = 0
+
+
+class Channel(Noun, frozen=True, kw_only=True):
+    """A push channel. Its token is computed from `id` and the installation's key, never stored."""
+
+    id: str
+    key: CalendarKey
+    address: str
+    created: float
+    resource_id: str | None = None
+    expires: float | None = None
+    confirmed: float | None = None
+
+
+class Command(Noun, frozen=True, kw_only=True):
+    """A request from MQTT, the panel or the command line, checked and typed."""
+
+    name: str
+    id: str
+    args: dict[str, str | int | float | bool | None] = {}
+    source: str = "mqtt"
+    received: float = 0.0
+
+
+AnswerStatus = Literal["accepted", "ok", "partial", "error"]
+
+
+class Answer(Noun, frozen=True, kw_only=True):
+    """What is said to a command. `final` answers are stored with it."""
+
+    status: AnswerStatus
+    code: str | None = None
+    message: str = ""
+    final: bool = True
+    retryable: bool = False
+    retry_after_s: float | None = None
+    data: dict[str, str | int | float | bool | None] = {}
+
+
+PushState = Literal["off", "waiting", "healthy", "failed"]
+
+
+class CalendarStatus(Noun, frozen=True, kw_only=True):
+    """How one calendar is doing. `stale_after` is the age in seconds of a success that is still good."""
+
+    key: CalendarKey
+    name: str = ""
+    last_success: float | None = None
+    failures: int = 0
+    failing_since: float | None = None
+    problem: str | None = None
+    problem_text: str | None = None
+    retry_at: float | None = None
+    push: PushState = "off"
+    stale_after: float = 180.0
+
+
+class AccountStatus(Noun, frozen=True, kw_only=True):
+    """How one account is doing."""
+
+    email: str
+    aid: str
+    signed_in: bool = True
+    sign_in_text: str | None = None
+    calendars: tuple[CalendarStatus, ...] = ()
+    syncing: bool = False
+    in_flight: int = 0
+    waiting: int = 0
+    held: int = 0
+    last_tick: float = 0.0
+    paused: bool = False
+
+
+class Effective(Noun, frozen=True, kw_only=True):
+    """The settings in force: options with what was switched over MQTT or in the panel."""
+
+    auto_invite: bool
+    dry_run: bool
+    poll_interval: int
+    invites_per_hour: int
+    removals_per_pass: int
+    first_sync: str
+    invite_emails: tuple[str, ...]
+    paused_until: float | None = None
+    """None: running. `inf` as a very large number: until resumed."""
+
+
+class Snapshot(Noun, frozen=True, kw_only=True):
+    """Everything that doors and judges may know, replaced whole."""
+
+    started_at: float
+    settings: Effective
+    accounts: tuple[AccountStatus, ...] = ()
+    token_problems: tuple[str, ...] = ()
+    option_problem: str | None = None
+    notes: tuple[str, ...] = ()
+    disk_problem: str | None = None
+    pushes_refused: int = 0
+
+
+Level = Literal["ok", "setup", "paused", "degraded", "problem"]
+
+
+class Reason(Noun, frozen=True, kw_only=True):
+    """One cause of a status: what, for whom, and what to do."""
+
+    code: str
+    text: str
+    remedy: str = ""
+    level: Level = "degraded"
+    account: str | None = None
+
+
+class Health(Noun, frozen=True):
+    """The verdict: the worst level, why, and when the next successful sync is owed."""
+
+    level: Level
+    reasons: tuple[Reason, ...]
+    last_success: float | None
+    next_by: float | None

@@ -1,0 +1,69 @@
+"""What the engine needs from the world, as protocols: the seams that a simulation replaces."""
+
+from typing import Protocol
+
+from calbot.model import Channel, Event, Page, SendUpdates
+
+
+class Clock(Protocol):
+    """Now (epoch seconds), monotonic seconds, and waiting."""
+
+    def now(self) -> float: ...
+    def monotonic(self) -> float: ...
+    def sleep(self, seconds: float) -> None: ...
+
+
+class Random(Protocol):
+    """Jitter and unguessable bytes."""
+
+    def uniform(self, low: float, high: float) -> float: ...
+    def token(self, nbytes: int) -> bytes: ...
+
+
+class Calendars(Protocol):
+    """One account's calendars. Every method raises the errors of `calbot.errors`, and no others."""
+
+    def page(self, calendar: str, *, sync_token: str | None, page_token: str | None) -> Page:
+        """Return one page of what changed since `sync_token`, or of everything."""
+        ...
+
+    def get(self, calendar: str, event_id: str) -> Event:
+        """Return the event as it is now. Raises NotFound when it is deleted or was never there."""
+        ...
+
+    def add_guests(
+        self, calendar: str, event: Event, guests: tuple[str, ...], stamp: str, send_updates: SendUpdates
+    ) -> Event:
+        """Add `guests` and our stamp to exactly this version of the event; return it as written.
+
+        Raises ChangedMeanwhile when Google holds another version, Uncertain when the answer was lost.
+        """
+        ...
+
+    def open_channel(self, channel: Channel, token: str) -> Channel:
+        """Open a push channel; return it with its resource id and expiry."""
+        ...
+
+    def close_channel(self, channel: Channel) -> None:
+        """Stop a push channel. One that is already gone is success."""
+        ...
+
+
+class Accounts(Protocol):
+    """The signed-in accounts."""
+
+    def emails(self) -> tuple[str, ...]:
+        """Return the addresses that have a usable token file."""
+        ...
+
+    def problems(self) -> tuple[str, ...]:
+        """Return a sentence for each token file that is not one."""
+        ...
+
+    def version(self, email: str) -> int:
+        """Return a number that changes when the account is signed in anew; 0 when it is not signed in."""
+        ...
+
+    def calendars(self, email: str) -> Calendars:
+        """Return the account's calendars. Raises SignInNeeded when it has no token."""
+        ...

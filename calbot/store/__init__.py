@@ -1,0 +1,1 @@
+"""One SQLite file that remembers everything: functions over a transaction, a module for each thing."""

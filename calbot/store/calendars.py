@@ -1,0 +1,176 @@
+"""Calendars and the events on them as they were last seen, and the pages of a listing under way."""
+
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from calbot.model import CalendarKey, Change, Event, EventKey, Gone, Noun
+from calbot.store.database import Tx
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Event).decode
+_CHUNK = 500
+
+
+class Known(Noun, frozen=True):
+    """What we know of a calendar: its row, where its listing stands, its own words for itself."""
+
+    id: int
+    name: str
+    time_zone: str
+    sync_token: str | None
+    last_success: float | None
+
+
+def known(tx: Tx, key: CalendarKey) -> Known | None:
+    """Return the calendar's row; None when it was never seen."""
+    row = tx.execute(
+        "SELECT id, name, time_zone, sync_token, last_success FROM calendar WHERE account = ? AND calendar = ?",
+        (key.account, key.calendar),
+    ).fetchone()
+    return Known(*row) if row else None
+
+
+def register(tx: Tx, key: CalendarKey) -> None:
+    """Give the calendar a row."""
+    tx.execute("INSERT OR IGNORE INTO calendar (account, calendar) VALUES (?, ?)", (key.account, key.calendar))
+
+
+def synced(tx: Tx, calendar_id: int, sync_token: str, name: str, time_zone: str, now: float) -> None:
+    """Store where the listing ended and that it ended well."""
+    tx.execute(
+        "UPDATE calendar SET sync_token = ?, name = ?, time_zone = ?, last_success = ? WHERE id = ?",
+        (sync_token, name, time_zone, now, calendar_id),
+    )
+
+
+def forget_token(tx: Tx, calendar_id: int) -> None:
+    """Ask for everything next time."""
+    tx.execute("UPDATE calendar SET sync_token = NULL WHERE id = ?", (calendar_id,))
+
+
+def last_successes(tx: Tx, account: str) -> dict[str, float]:
+    """Return when each calendar of the account was last synced."""
+    rows = tx.execute(
+        "SELECT calendar, last_success FROM calendar WHERE account = ? AND last_success IS NOT NULL", (account,)
+    )
+    return dict(rows.fetchall())
+
+
+def save(tx: Tx, calendar_id: int, changes: Iterable[Change]) -> None:
+    """Take over events as they are now; what is gone keeps its last content."""
+    for change in changes:
+        if isinstance(change, Gone):
+            tx.execute("UPDATE event SET gone = 1 WHERE calendar_id = ? AND id = ?", (calendar_id, change.id))
+        else:
+            tx.execute(
+                "INSERT INTO event (calendar_id, id, etag, body) VALUES (?, ?, ?, ?) "
+                "ON CONFLICT DO UPDATE SET etag = excluded.etag, body = excluded.body, gone = 0",
+                (calendar_id, change.id, change.etag, _encode(change)),
+            )
+
+
+def wrote(tx: Tx, key: EventKey, over: str, written: Event) -> None:
+    """Take over an event as our own write left it, unless a listing has brought a newer version than `over`."""
+    tx.execute(
+        "UPDATE event SET etag = ?, body = ? WHERE id = ? AND etag = ? AND calendar_id = "
+        "(SELECT id FROM calendar WHERE account = ? AND calendar = ?)",
+        (written.etag, _encode(written), key.event, over, key.account, key.calendar),
+    )
+
+
+def event(tx: Tx, key: EventKey) -> Event | None:
+    """Return a live event as it was last seen."""
+    row = tx.execute(
+        "SELECT body FROM event WHERE NOT gone AND id = ? AND calendar_id = "
+        "(SELECT id FROM calendar WHERE account = ? AND calendar = ?)",
+        (key.event, key.account, key.calendar),
+    ).fetchone()
+    return _decode(row[0]) if row else None
+
+
+def mark_gone(tx: Tx, key: EventKey) -> None:
+    """Note that the event is deleted; its last content stays."""
+    tx.execute(
+        "UPDATE event SET gone = 1 WHERE id = ? AND calendar_id = "
+        "(SELECT id FROM calendar WHERE account = ? AND calendar = ?)",
+        (key.event, key.account, key.calendar),
+    )
+
+
+def clear_stage(tx: Tx, calendar_id: int) -> None:
+    """Drop the pages of a listing that did not come to its end."""
+    tx.execute("DELETE FROM staged WHERE calendar_id = ?", (calendar_id,))
+
+
+def stage(tx: Tx, calendar_id: int, changes: Iterable[Change]) -> None:
+    """Keep a page until its listing is complete."""
+    tx.executemany(
+        "INSERT INTO staged (calendar_id, id, etag, body) VALUES (?, ?, ?, ?)",
+        [
+            (calendar_id, change.id, "", _encode_gone(change))
+            if isinstance(change, Gone)
+            else (calendar_id, change.id, change.etag, _encode(change))
+            for change in changes
+        ],
+    )
+
+
+def staged(tx: Tx, calendar_id: int) -> Iterator[list[Change]]:
+    """Yield what was staged, in the order it came, some hundred at a time."""
+    last = 0
+    while rows := tx.execute(
+        "SELECT rowid, etag, body FROM staged WHERE calendar_id = ? AND rowid > ? ORDER BY rowid LIMIT ?",
+        (calendar_id, last, _CHUNK),
+    ).fetchall():
+        last = rows[-1][0]
+        yield [_decode(body) if etag else _decode_gone(body) for _, etag, body in rows]
+
+
+def take_over_stage(tx: Tx, calendar_id: int) -> None:
+    """Make the staged listing what we know."""
+    tx.execute(
+        "INSERT INTO event (calendar_id, id, etag, body) "
+        "SELECT calendar_id, id, etag, body FROM staged WHERE calendar_id = ? AND etag != '' ORDER BY rowid "
+        "ON CONFLICT DO UPDATE SET etag = excluded.etag, body = excluded.body, gone = 0",
+        (calendar_id,),
+    )
+    tx.execute(
+        "UPDATE event SET gone = 1 WHERE calendar_id = ?1 AND id IN "
+        "(SELECT id FROM staged WHERE calendar_id = ?1 AND etag = '')",
+        (calendar_id,),
+    )
+
+
+def events(tx: Tx, calendar_id: int, ids: Iterable[str]) -> dict[str, Event]:
+    """Return the live events among these ids as they were last seen."""
+    wanted = list(ids)
+    found: dict[str, Event] = {}
+    for first in range(0, len(wanted), _CHUNK):
+        some = wanted[first : first + _CHUNK]
+        marks = ",".join("?" * len(some))
+        rows = tx.execute(
+            f"SELECT id, body FROM event WHERE calendar_id = ? AND NOT gone AND id IN ({marks})", (calendar_id, *some)
+        )
+        found |= {id_: _decode(body) for id_, body in rows}
+    return found
+
+
+def count(tx: Tx, calendar_id: int) -> int:
+    """Return how many live events we know."""
+    (number,) = tx.execute("SELECT count(*) FROM event WHERE calendar_id = ? AND NOT gone", (calendar_id,)).fetchone()
+    return int(number)
+
+
+def absent(tx: Tx, calendar_id: int) -> tuple[str, ...]:
+    """Return the ids of live events that the staged full listing does not name."""
+    rows = tx.execute(
+        "SELECT id FROM event WHERE calendar_id = ?1 AND NOT gone AND id NOT IN "
+        "(SELECT id FROM staged WHERE calendar_id = ?1)",
+        (calendar_id,),
+    )
+    return tuple(id_ for (id_,) in rows)
+
+
+_encode_gone = msgspec.msgpack.Encoder().encode
+_decode_gone = msgspec.msgpack.Decoder(Gone).decode

@@ -1,0 +1,198 @@
+"""One SQLite file: opened, checked, migrated; one writer behind a lock, a reader for each thread."""
+
+import contextlib
+import fcntl
+import os
+import shutil
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO
+
+from calbot.errors import DirectoryInUse, StoreError
+from calbot.store.schema import MIGRATIONS
+
+Tx = sqlite3.Connection
+Connect = Callable[[str], sqlite3.Connection]
+KEPT_SNAPSHOTS = 3
+
+
+def connect(path: str) -> sqlite3.Connection:
+    """Open a connection that any thread may use, with transactions left to us."""
+    return sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=5.0)
+
+
+class Database:
+    """The store's file in the data directory.
+
+    `recovery` is a sentence for people when the file was damaged and had to be replaced at `open`.
+    """
+
+    def __init__(self, directory: Path, *, connect: Connect = connect) -> None:
+        self._directory = directory
+        self._path = directory / "calbot.db"
+        self._connect = connect
+        self._lock = threading.Lock()
+        self._local = threading.local()
+        self._directory_lock: IO[str] | None = None
+        self._writer: sqlite3.Connection | None = None
+        self.recovery: str | None = None
+        self.problem: str | None = None
+
+    def open(self) -> None:
+        """Take the directory, check the file, replace it if it is damaged, and migrate it.
+
+        Raises DirectoryInUse, StoreError.
+        """
+        try:
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._directory_lock = (self._directory / "calbot.lock").open("w")
+        except OSError as error:
+            message = f"Calbot cannot write to {self._directory}: {error.strerror}. Make it writable for Calbot's user."
+            raise StoreError(message) from error
+        try:
+            fcntl.flock(self._directory_lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self._directory_lock.close()
+            self._directory_lock = None
+            message = f"Another Calbot works in {self._directory}. Stop it, or set CALBOT_DATA to another directory."
+            raise DirectoryInUse(message) from error
+        damage = _damage(self._path)
+        if damage:
+            self._replace(damage)
+        self._writer = self._configured(self._connect(str(self._path)))
+        try:
+            self._migrate(self._writer)
+        except sqlite3.Error as error:
+            raise StoreError(f"The store {self._path} cannot be used: {error}.") from error
+
+    def open_to_read(self) -> None:
+        """Open an existing file without taking the directory. Raises StoreError when there is none."""
+        if not self._path.exists():
+            raise StoreError(f"There is no store in {self._directory} yet. Start Calbot once.")
+
+    @contextlib.contextmanager
+    def write(self) -> Iterator[Tx]:
+        """One short transaction: all of it is durable at the end, or nothing. Raises StoreError."""
+        if self._writer is None:
+            raise StoreError("The store is closed.")
+        with self._lock:
+            try:
+                self._writer.execute("BEGIN IMMEDIATE")
+                try:
+                    yield self._writer
+                except BaseException:
+                    self._writer.execute("ROLLBACK")
+                    raise
+                self._writer.execute("COMMIT")
+                self.problem = None
+            except sqlite3.OperationalError as error:
+                if self._writer.in_transaction:
+                    self._writer.execute("ROLLBACK")
+                self.problem = f"Calbot cannot write its store: {error}. Free some disk space or check the disk."
+                raise StoreError(self.problem) from error
+
+    def read(self) -> Tx:
+        """Return this thread's own reading connection."""
+        reader: sqlite3.Connection | None = getattr(self._local, "reader", None)
+        if reader is None:
+            reader = self._configured(self._connect(str(self._path)))
+            reader.execute("PRAGMA query_only = ON")
+            reader.execute("PRAGMA cache_size = -256")
+            self._local.reader = reader
+        return reader
+
+    def snapshot(self, stamp: int) -> Path:
+        """Write a whole, consistent copy beside the file and keep the newest few. `stamp` orders them."""
+        folder = self._directory / "snapshots"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        target = folder / f"calbot-{stamp:012d}.db"
+        partial = target.with_suffix(".partial")
+        partial.unlink(missing_ok=True)
+        try:
+            self.read().execute("VACUUM INTO ?", (str(partial),))
+        except sqlite3.Error as error:
+            partial.unlink(missing_ok=True)
+            raise StoreError(f"The store's snapshot cannot be written: {error}.") from error
+        partial.replace(target)
+        for old in _snapshots(self._directory)[KEPT_SNAPSHOTS:]:
+            old.unlink(missing_ok=True)
+        return target
+
+    def close(self) -> None:
+        """Close the writer and leave the directory to others."""
+        with self._lock:
+            if self._writer is not None:
+                self._writer.close()
+                self._writer = None
+        if self._directory_lock is not None:
+            self._directory_lock.close()
+            self._directory_lock = None
+
+    def _configured(self, connection: sqlite3.Connection) -> sqlite3.Connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA busy_timeout = 5000")
+        return connection
+
+    def _migrate(self, connection: sqlite3.Connection) -> None:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version > len(MIGRATIONS):
+            message = f"The store {self._path} was written by a newer Calbot. Install that version again."
+            raise StoreError(message)
+        for number in range(version, len(MIGRATIONS)):
+            script = f"BEGIN IMMEDIATE;{MIGRATIONS[number]};PRAGMA user_version = {number + 1};COMMIT;"
+            connection.executescript(script)
+
+    def _replace(self, damage: str) -> None:
+        aside = self._directory / "damaged"
+        aside.mkdir(mode=0o700, exist_ok=True)
+        number = len(list(aside.iterdir()))
+        for suffix in ("", "-wal", "-shm"):
+            part = self._path.with_name(self._path.name + suffix)
+            if part.exists():
+                part.replace(aside / f"{number:04d}-{part.name}")
+        for snapshot in _snapshots(self._directory):
+            if _damage(snapshot) is None:
+                partial = self._path.with_suffix(".partial")
+                shutil.copyfile(snapshot, partial)
+                with partial.open("rb") as copied:
+                    os.fsync(copied.fileno())
+                partial.replace(self._path)
+                self.recovery = (
+                    f"The store was damaged ({damage}) and an earlier copy of it was restored. "
+                    "What happened since is read again from Google; nobody is invited twice."
+                )
+                return
+        self.recovery = (
+            f"The store was damaged ({damage}) and there was no copy of it. Calbot starts afresh: "
+            "events that exist now are known and not acted on."
+        )
+
+
+def _snapshots(directory: Path) -> list[Path]:
+    return sorted((directory / "snapshots").glob("calbot-*.db"), reverse=True)
+
+
+def _damage(path: Path) -> str | None:
+    """Say what is wrong with a store's file; None for a sound or absent one."""
+    if not path.exists():
+        leftovers = path.with_name(path.name + "-wal")
+        return "the file is missing" if leftovers.exists() and leftovers.stat().st_size else None
+    try:
+        if path.stat().st_size == 0:
+            return "the file is empty"
+        connection = sqlite3.connect(path, isolation_level=None)
+        try:
+            (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+            (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'deed'").fetchone()
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+        finally:
+            connection.close()
+    except (sqlite3.DatabaseError, OSError) as error:
+        return str(error)
+    if verdict != "ok":
+        return str(verdict)
+    return "its tables are missing" if version and not tables else None

@@ -1,0 +1,56 @@
+"""The tables of the store, as numbered migrations: `PRAGMA user_version` tells how many were applied."""
+
+MIGRATIONS: tuple[str, ...] = (
+    """
+    CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE setting (key TEXT PRIMARY KEY, value TEXT NOT NULL, basis TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE account (
+        email TEXT PRIMARY KEY, aid TEXT NOT NULL UNIQUE, sign_in_problem TEXT
+    ) WITHOUT ROWID;
+
+    CREATE TABLE calendar (
+        id INTEGER PRIMARY KEY, account TEXT NOT NULL, calendar TEXT NOT NULL,
+        name TEXT NOT NULL DEFAULT '', time_zone TEXT NOT NULL DEFAULT '',
+        sync_token TEXT, last_success REAL, last_full REAL,
+        UNIQUE (account, calendar)
+    );
+    CREATE TABLE event (
+        calendar_id INTEGER NOT NULL REFERENCES calendar (id) ON DELETE CASCADE,
+        id TEXT NOT NULL, etag TEXT NOT NULL, body BLOB NOT NULL, gone INTEGER NOT NULL DEFAULT 0,
+        PRIMARY KEY (calendar_id, id)
+    );
+    CREATE TABLE staged (
+        calendar_id INTEGER NOT NULL REFERENCES calendar (id) ON DELETE CASCADE,
+        id TEXT NOT NULL, etag TEXT NOT NULL, body BLOB
+    );
+
+    CREATE TABLE deed (
+        id INTEGER PRIMARY KEY, account TEXT NOT NULL, calendar TEXT NOT NULL, event TEXT NOT NULL,
+        verb TEXT NOT NULL, target TEXT NOT NULL DEFAULT '', state TEXT NOT NULL, action BLOB NOT NULL,
+        attempts INTEGER NOT NULL DEFAULT 0, retry_at REAL, uncertain INTEGER NOT NULL DEFAULT 0,
+        reason TEXT, reason_text TEXT, rule TEXT, run_id TEXT NOT NULL, source TEXT NOT NULL,
+        before TEXT, after TEXT, etag TEXT, planned_at REAL NOT NULL, finished_at REAL
+    );
+    CREATE UNIQUE INDEX open_deed ON deed (account, calendar, event, verb, target)
+        WHERE state IN ('planned', 'started', 'parked', 'held');
+    CREATE INDEX deed_event ON deed (account, calendar, event);
+
+    CREATE TABLE outbox (
+        stream TEXT NOT NULL, seq INTEGER NOT NULL, id TEXT NOT NULL UNIQUE, body BLOB NOT NULL,
+        created REAL NOT NULL, state TEXT NOT NULL DEFAULT 'waiting', attempts INTEGER NOT NULL DEFAULT 0,
+        sent_at REAL, PRIMARY KEY (stream, seq)
+    );
+    CREATE INDEX outbox_waiting ON outbox (stream, seq) WHERE state = 'waiting';
+
+    CREATE TABLE command (
+        id TEXT PRIMARY KEY, name TEXT NOT NULL, args TEXT NOT NULL, source TEXT NOT NULL,
+        received REAL NOT NULL, state TEXT NOT NULL, answer TEXT, finished REAL
+    );
+    CREATE INDEX command_open ON command (state) WHERE state != 'done';
+
+    CREATE TABLE channel (
+        id TEXT PRIMARY KEY, account TEXT NOT NULL, calendar TEXT NOT NULL, address TEXT NOT NULL,
+        created REAL NOT NULL, resource_id TEXT, expires REAL, confirmed REAL
+    );
+    """,
+)

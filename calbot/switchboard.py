@@ -1,0 +1,112 @@
+"""The settings in force: the options, and over them what was switched over MQTT or in the panel."""
+
+import threading
+
+from calbot.house import Orders
+from calbot.model import Effective, Policy
+from calbot.rules import obvious_rules
+from calbot.settings import Settings, parse_switch
+from calbot.store import switches
+from calbot.store.database import Database, Tx
+
+FOR_EVER = 1e11
+PAUSED = "paused_until"
+
+
+class Switchboard:
+    """Options and switches of one installation. A switch loses its force when its option is edited."""
+
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self._settings = settings
+        self._database = database
+        self._lock = threading.Lock()
+        self._switched: dict[str, str] = {}
+
+    def load(self) -> None:
+        """Read the switches; drop those whose option was edited since."""
+        found = switches.switched(self._database.read())
+        dead = [key for key, (_, basis) in found.items() if basis != self._basis(key)]
+        if dead:
+            with self._database.write() as tx:
+                for key in dead:
+                    switches.unswitch(tx, key)
+        self._switched = {key: value for key, (value, _) in found.items() if key not in dead}
+
+    def switch(self, tx: Tx, key: str, value: object, account: str | None) -> None:
+        """Set a value for the installation or one account. Raises BadOptions. Takes force with `adopt`."""
+        text = str(parse_switch(key, value))
+        switches.switch(tx, _scoped(key, account), text, self._basis(key))
+
+    def pause(self, tx: Tx, until: float, account: str | None) -> None:
+        """Postpone everything until then (epoch seconds)."""
+        switches.switch(tx, _scoped(PAUSED, account), repr(until), "")
+
+    def resume(self, tx: Tx, account: str | None) -> None:
+        """End a pause; without an account, every pause."""
+        for key in list(self._switched):
+            if key == _scoped(PAUSED, account) or (account is None and key.startswith(PAUSED)):
+                switches.unswitch(tx, key)
+
+    def adopt(self) -> None:
+        """Let what was stored take force."""
+        found = switches.switched(self._database.read())
+        with self._lock:
+            self._switched = {key: value for key, (value, _) in found.items()}
+
+    def effective(self) -> Effective:
+        """Return what is in force for the installation."""
+        settings = self._settings
+        return Effective(
+            auto_invite=self._flag("auto_invite", None, default=settings.auto_invite),
+            dry_run=self._flag("dry_run", None, default=settings.dry_run),
+            poll_interval=int(self._switched.get("poll_interval", settings.poll_interval)),
+            invites_per_hour=int(self._switched.get("invites_per_hour", settings.invites_per_hour)),
+            removals_per_pass=settings.removals_per_pass,
+            first_sync=settings.first_sync,
+            invite_emails=settings.invite_emails,
+            paused_until=self._paused_until(None),
+        )
+
+    def orders(self, account: str, now: float) -> Orders:
+        """Return what is in force for one account."""
+        settings = self._settings
+        until = max(self._paused_until(None) or 0.0, self._paused_until(account) or 0.0)
+        policy = Policy(
+            rules=obvious_rules(settings.invite_emails),
+            auto_invite=self._flag("auto_invite", account, default=settings.auto_invite),
+            dry_run=self._flag("dry_run", None, default=settings.dry_run),
+            time_zone=settings.time_zone,
+        )
+        return Orders(
+            policy=policy,
+            poll_interval=float(self._switched.get("poll_interval", settings.poll_interval)),
+            invite_existing=settings.first_sync == "invite_future",
+            paused=until > now,
+        )
+
+    def ended_pauses(self, now: float) -> list[str | None]:
+        """Return the accounts whose pause is over; None stands for the installation's."""
+        return [
+            key.partition("@")[2] or None
+            for key, value in self._switched.items()
+            if key.startswith(PAUSED) and float(value) <= now
+        ]
+
+    def _flag(self, key: str, account: str | None, *, default: bool) -> bool:
+        own = self._switched.get(_scoped(key, account))
+        general = self._switched.get(key)
+        if own is not None and own == "False":
+            return False
+        return general == "True" if general is not None else default
+
+    def _paused_until(self, account: str | None) -> float | None:
+        value = self._switched.get(_scoped(PAUSED, account))
+        return float(value) if value is not None else None
+
+    def _basis(self, key: str) -> str:
+        name = key.partition("@")[0]
+        return "" if name == PAUSED else str(getattr(self._settings, name, ""))
+
+
+def _scoped(key: str, account: str | None) -> str:
+    return key if account is None else f"{key}@{account}"

@@ -1,0 +1,166 @@
+"""One Google account: takes what waits, settles, reads, hands out. `step` is a plain function; a thread repeats it."""
+
+import logging
+
+from calbot import settle
+from calbot.channels import Channels
+from calbot.deeds import Result, SignedOut, Task
+from calbot.dispatch import Dispatch
+from calbot.errors import SignInNeeded
+from calbot.house import House
+from calbot.inbox import Finished, Inbox, Item, Push, Resumed, Resync
+from calbot.model import AccountStatus, Notice
+from calbot.ports import Calendars, Clock, Random
+from calbot.reading import Reading
+from calbot.schedule import LEAST_WAIT
+from calbot.store import ledger, outbox, switches
+from calbot.store.database import Database
+
+LOOK_FOR_SIGN_IN = 5.0
+LONGEST_WAIT = 30.0
+log = logging.getLogger(__name__)
+
+
+class Worker:
+    """The order of one account's decisions. Only its own thread, or a simulation, calls `step`."""
+
+    def __init__(
+        self,
+        email: str,
+        aid: str,
+        house: House,
+        inbox: Inbox,
+        channels: Channels,
+        dispatch: Dispatch,
+        reading: Reading,
+        database: Database,
+        clock: Clock,
+        random: Random,
+    ) -> None:
+        self.email = email
+        self.inbox = inbox
+        self.channels = channels
+        self.reading = reading
+        self._aid = aid
+        self._house = house
+        self._dispatch = dispatch
+        self._database = database
+        self._clock = clock
+        self._random = random
+        self._google: Calendars | None = None
+        self._signed_out: str | None = None
+        self._said_signed_out = False
+        self._sign_in_version = -1
+
+    def open(self) -> None:
+        """Read what an earlier life left."""
+        self.channels.load()
+        self.reading.load()
+        self._dispatch.load()
+        self._said_signed_out = switches.sign_in_problem(self._database.read(), self.email) is not None
+        self._report()
+
+    def step(self) -> None:
+        """Take what waits, settle what is done, read what is due, hand out what may go. Raises StoreError."""
+        self._take(self.inbox.take())
+        google = self._connected()
+        if google is not None:
+            try:
+                self._work(google)
+            except SignInNeeded as error:
+                self._sign_out(str(error))
+        self._report()
+
+    def wake_in(self) -> float:
+        """Return after how many seconds `step` has something to do, if nothing is posted before."""
+        if self._signed_out is not None:
+            return LOOK_FOR_SIGN_IN
+        wall = self._clock.now()
+        times = [LONGEST_WAIT, self.reading.due_in(), self.channels.next_due(self.reading.calendars, wall) - wall]
+        if self._dispatch.next_parked is not None:
+            times.append(self._dispatch.next_parked - wall)
+        return max(LEAST_WAIT, min(times))
+
+    def _take(self, items: list[Item]) -> None:
+        results: list[tuple[Task, Result]] = []
+        for item in items:
+            match item:
+                case Finished(task, result):
+                    results.append((task, result))
+                case Push(calendar, channel_id, resource_id, at, changed):
+                    self.channels.learn(channel_id, resource_id)
+                    if changed:
+                        self.reading.pushed(calendar, at)
+                case Resync():
+                    self.reading.ask(item)
+                case Resumed():
+                    self._dispatch.plan_afresh()
+        if results:
+            self._dispatch.settle(results, self.reading.names(), self._google if not self._signed_out else None)
+        for task, result in results:
+            self.reading.wrote(task.deed.key.calendar)
+            if isinstance(result, SignedOut):
+                self._sign_out(result.text)
+
+    def _work(self, google: Calendars) -> None:
+        now = self._clock.now()
+        if self.channels.next_due(self.reading.calendars, now) <= now:
+            self.channels.tend(self.reading.calendars, google)
+        if self.reading.read_what_is_due(google) and self._said_signed_out:
+            self._signed_in()
+        if not self._house.orders(self.email).paused:
+            self._dispatch.hand_out(google)
+
+    def _connected(self) -> Calendars | None:
+        """Return the account's calendars unless its sign-in is dead; a new token file ends that."""
+        version = self._house.sign_in_version(self.email)
+        if version != self._sign_in_version:
+            self._sign_in_version = version
+            try:
+                self._google = self._house.connect(self.email)
+                self._signed_out = None
+            except SignInNeeded as error:
+                self._google = None
+                self._sign_out(str(error))
+            self.reading.ask(None)
+        return self._google if self._signed_out is None else None
+
+    def _sign_out(self, text: str) -> None:
+        """Stop this account, and say so once however often it is found."""
+        self._signed_out = text
+        self.reading.give_up_wishes(text)
+        if self._said_signed_out:
+            return
+        self._said_signed_out = True
+        log.warning("%s", text)
+        with self._database.write() as tx:
+            switches.set_sign_in_problem(tx, self.email, text)
+            notice = Notice(event_type="sign_in_needed", text=text, account=self.email, reason="auth_revoked")
+            outbox.put(tx, [notice], self._clock.now(), self._random)
+
+    def _signed_in(self) -> None:
+        """Take up what waited for the sign-in, once a call has gone through."""
+        self._said_signed_out = False
+        with self._database.write() as tx:
+            switches.set_sign_in_problem(tx, self.email, None)
+            ledger.unpark(tx, self.email, settle.SIGNED_OUT)
+            notice = Notice(event_type="sign_in_restored", text="Signed in again.", account=self.email)
+            outbox.put(tx, [notice], self._clock.now(), self._random)
+        self._dispatch.look_again()
+
+    def _report(self) -> None:
+        """Tell the engine how this account is doing."""
+        counts = ledger.counts(self._database.read(), self.email)
+        status = AccountStatus(
+            email=self.email,
+            aid=self._aid,
+            signed_in=self._signed_out is None,
+            sign_in_text=self._signed_out,
+            calendars=self.reading.statuses(),
+            in_flight=self._dispatch.in_flight,
+            waiting=counts.get("planned", 0) + counts.get("parked", 0),
+            held=counts.get("held", 0),
+            last_tick=self._clock.monotonic(),
+            paused=self._house.orders(self.email).paused,
+        )
+        self._house.report(status)

@@ -1,0 +1,121 @@
+#!/usr/bin/env bash
+# Sets up a fresh machine and passes every test. The second time it only tests.
+set -euo pipefail
+
+root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$root"
+# shellcheck source=scripts/venv.sh
+. scripts/venv.sh
+
+usage() {
+    cat >&2 <<'USAGE'
+Usage: tests/run.sh [STAGE] [-- PYTEST ARGUMENTS]
+  default   formatting, lint, types, and every test that is not slow
+  kill      kills the process at random moments and looks for what was lost or doubled
+  bench     the measurements, in their quick form
+USAGE
+    exit 2
+}
+
+# --- the environment -------------------------------------------------------------------------------------------
+
+set_up() {
+    make_venv "$root/.venv-tests" "$root/requirements-dev.lock" "Setting up the tests' environment (once, about a minute) ..." "$root"
+    PATH="$root/.venv-tests/bin:$PATH"
+    export PYTHONPATH="$root" # what a test starts elsewhere finds the same code
+    install_tools
+    name_missing_tools
+}
+
+# TOOLS: the command that a test needs, and Debian's package for it.
+TOOLS=("mosquitto mosquitto" "mosquitto_sub mosquitto-clients" "chromium chromium")
+
+has() {
+    case $1 in
+        chromium) command -v chromium || command -v chromium-browser || command -v google-chrome ;;
+        *) command -v "$1" ;;
+    esac >/dev/null 2>&1
+}
+
+install_tools() {
+    local tool command package
+    if [[ $(id -u) != 0 ]] || ! command -v apt-get >/dev/null 2>&1; then
+        return 0
+    fi
+    for tool in "${TOOLS[@]}"; do
+        read -r command package <<<"$tool"
+        if has "$command"; then
+            continue
+        fi
+        echo "Installing $package ..." >&2
+        if ! apt_install "$package"; then
+            echo "$package could not be installed." >&2
+        elif [[ $package == mosquitto && -d /run/systemd/system ]]; then
+            # The tests start their own; the service that came with the package is not wanted.
+            systemctl disable --now --quiet mosquitto.service || true
+        fi
+    done
+}
+
+name_missing_tools() {
+    local tool command package missing=()
+    for tool in "${TOOLS[@]}"; do
+        read -r command package <<<"$tool"
+        has "$command" || missing+=("$package")
+    done
+    if ((${#missing[@]})); then
+        local IFS=' '
+        echo "${#missing[@]} tools missing, their tests are skipped: ${missing[*]}"
+    fi
+}
+
+# --- the stages ------------------------------------------------------------------------------------------------
+
+failed=()
+
+# step NAME COMMAND...: announce it, run it, remember whether it failed; the later steps still say what they see.
+step() {
+    local name=$1
+    shift
+    echo "== $name"
+    "$@" || failed+=("$name")
+}
+
+default() {
+    step "ruff format" ruff format --check --quiet .
+    step "ruff check" ruff check --quiet .
+    step "mypy" mypy
+    step "pytest" python -m pytest -m "not slow and not kill" "$@"
+}
+
+kill_stage() {
+    step "pytest, kill" python -m pytest -m kill "$@"
+}
+
+bench() {
+    step "bench" python -m bench --quick
+}
+
+stage=default
+if (($#)) && [[ $1 != -- ]]; then
+    stage=$1
+    shift
+fi
+if (($#)); then
+    [[ $1 == -- ]] || usage
+    shift
+fi
+case $stage in
+    default) run=default ;;
+    kill) run=kill_stage ;;
+    bench) run=bench ;;
+    *) usage ;;
+esac
+
+set_up
+"$run" "$@"
+
+if ((${#failed[@]})); then
+    echo "Failed: $(printf '%s, ' "${failed[@]}" | sed 's/, $//')"
+    exit 1
+fi
