@@ -73,6 +73,11 @@ class Dispatch:
         """Return how many deeds the slots have."""
         return len(self._in_flight)
 
+    def is_empty(self) -> bool:
+        """Say whether nothing is in the slots and nothing waits that may go out."""
+        paused = self._house.orders(self._account).paused
+        return not self._in_flight and (paused or not self._queue)
+
     def is_busy_with(self, calendar: str) -> bool:
         """Say whether our own writes to this calendar are under way."""
         return any(task.deed.key.calendar == calendar for task in self._in_flight.values())

@@ -53,6 +53,7 @@ class Engine:
         random: Random,
         *,
         notes: tuple[str, ...] = (),
+        option_problem: str | None = None,
         make_slots: MakeSlots = _thread_slots,
     ) -> None:
         self.iid = ""
@@ -70,7 +71,13 @@ class Engine:
         self._lock = threading.Lock()
         self._secret = b""
         self._housekeeping_at = clock.monotonic() + FIRST_HOUSEKEEPING
-        self._snapshot = Snapshot(started_at=clock.now(), settings=self.switchboard.effective(), notes=notes)
+        self._threads: list[threading.Thread] = []
+        self._snapshot = Snapshot(
+            started_at=clock.now(),
+            settings=self.switchboard.effective(),
+            notes=notes,
+            option_problem=option_problem,
+        )
 
     @property
     def snapshot(self) -> Snapshot:
@@ -101,6 +108,8 @@ class Engine:
 
     def find_accounts(self) -> list[Worker]:
         """Give every account that is chosen, or signed in where none is chosen, its worker; return the new ones."""
+        if self._snapshot.option_problem is not None:
+            return []
         chosen = {choice.email: choice.calendars for choice in self._settings.accounts}
         wanted = chosen or {email: ("primary",) for email in self._accounts.emails()}
         new = [self._worker(email, calendars) for email, calendars in wanted.items() if email not in self.workers]
@@ -140,6 +149,16 @@ class Engine:
         if self._clock.monotonic() >= self._housekeeping_at:
             self._housekeeping_at = self._clock.monotonic() + HOUSEKEEPING
             self._keep_house()
+
+    def note_broker(self, problem: str | None) -> None:
+        """Take in how the broker is, for whoever judges."""
+        if problem != self._snapshot.broker_problem:
+            self._replace(broker_problem=problem)
+            self.wrote()
+
+    def has_dead_worker(self) -> bool:
+        """Say whether a worker's thread ended by itself."""
+        return any(not thread.is_alive() for thread in self._threads)
 
     def on_push(self, channel_id: str, token: str, resource_id: str, state: str) -> bool:
         """Take a push, in memory only. Return False for one that is forged, stale or unknown."""
@@ -219,7 +238,9 @@ class Engine:
         return Worker(email, aid, self, inbox, channels, dispatch, reading, store, clock, random)
 
     def _start(self, worker: Worker) -> None:
-        threading.Thread(target=self._run, args=(worker,), name=f"worker-{worker.email}", daemon=True).start()
+        name = f"worker-{worker.email}"
+        self._threads.append(threading.Thread(target=self._run, args=(worker,), name=name, daemon=True))
+        self._threads[-1].start()
 
     def _run(self, worker: Worker) -> None:
         """Step a worker for ever. The bulkhead: whatever happens to one account stays with it."""

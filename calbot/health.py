@@ -26,6 +26,8 @@ def _general(snapshot: Snapshot, now: float) -> list[Reason]:
         reasons.append(Reason(code="options", text=text, remedy=remedy, level="problem"))
     if snapshot.disk_problem:
         reasons.append(Reason(code="store", text=snapshot.disk_problem, remedy="", level="problem"))
+    if snapshot.broker_problem:
+        reasons.append(Reason(code="mqtt", text=snapshot.broker_problem))
     for text in snapshot.token_problems:
         reasons.append(Reason(code="token_file", text=text, remedy="Sign in again.", level="problem"))
     if not snapshot.accounts and not reasons:

@@ -363,6 +363,7 @@ class Snapshot(Noun, frozen=True, kw_only=True):
     option_problem: str | None = None
     notes: tuple[str, ...] = ()
     disk_problem: str | None = None
+    broker_problem: str | None = None
     pushes_refused: int = 0
 
 

@@ -23,6 +23,10 @@ class Random(Protocol):
 class Calendars(Protocol):
     """One account's calendars. Every method raises the errors of `calbot.errors`, and no others."""
 
+    def name(self, calendar: str) -> str:
+        """Return the calendar's own name, as a proof that it can be read."""
+        ...
+
     def page(self, calendar: str, *, sync_token: str | None, page_token: str | None) -> Page:
         """Return one page of what changed since `sync_token`, or of everything."""
         ...

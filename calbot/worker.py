@@ -81,6 +81,12 @@ class Worker:
             times.append(self._dispatch.next_parked - wall)
         return max(LEAST_WAIT, min(times))
 
+    def is_quiet(self) -> bool:
+        """Say whether nothing is under way and nothing is due."""
+        if self._signed_out is not None:
+            return True
+        return self._dispatch.is_empty() and self.reading.due_in() > 0
+
     def _take(self, items: list[Item]) -> None:
         results: list[tuple[Task, Result]] = []
         for item in items:

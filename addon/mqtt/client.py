@@ -32,7 +32,7 @@ class Client:
     """A paho client that is opened once and thrown away when its connection ends.
 
     Only the thread that calls `loop` touches the socket; `publish` and the like may be called from others,
-    because they queue and wake it. `code` is why the broker refused or ended the connection, 0 when it did not say.
+    because they queue and wake it. `code` is why the broker refused or ended it, 0 when it did not say.
     """
 
     def __init__(

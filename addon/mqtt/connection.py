@@ -100,11 +100,11 @@ def end_of(client: Client, address: BrokerAddress) -> End:
 
 
 class Connection:
-    """Keeps a connection until it is closed. Nothing waits except `close`, and that less than a second.
+    """Keeps a connection until it is closed. Only `close` waits, and less than a second.
 
-    `broker` is asked before every attempt and may raise CalbotError with a sentence. `post` takes what happens;
-    `backlog` says how much of that was not looked at yet. Epochs count the attempts: what was received in one
-    cannot be acknowledged in another.
+    `broker` is asked before every attempt and may raise CalbotError with a sentence. `post` takes what
+    happens; `backlog` says how much of that was not looked at yet. Epochs count the attempts: what came in
+    one cannot be acknowledged in another.
     """
 
     def __init__(

@@ -17,8 +17,8 @@ class Gate:
     """What is known about who listens to one stream.
 
     `seen` says that Home Assistant spoke at some time, `unheard` that nobody subscribes at the moment.
-    `probe_at` is when one event may try a closed gate; None means that only a birth opens it. `announce_at` is
-    when the states are to be told again after a birth; the gate opens behind them.
+    `probe_at` is when one event may try a closed gate; None means that only a birth opens it. `announce_at`
+    is when states are to be told again after a birth; the gate opens behind them.
     """
 
     connected: bool = False

@@ -57,9 +57,10 @@ class Door:
 class WebServer:
     """Serves its doors from `start` to `stop`, in a thread of its own."""
 
-    def __init__(self, doors: Sequence[Door], clock: Clock) -> None:
+    def __init__(self, doors: Sequence[Door], clock: Clock, deadline: float = DEADLINE) -> None:
         self._doors = doors
         self._clock = clock
+        self._deadline = deadline
         self._map: dict[int, Any] = {}
         self._servers: list[Any] = []
         self._stopping = False
@@ -111,7 +112,7 @@ class WebServer:
             self.ticked = now = self._clock.monotonic()
             if now - swept >= 1:
                 swept = now
-                _cut_overdue(self._map, now)
+                _cut_overdue(self._map, now, self._deadline)
         self._close()
 
     def _close(self) -> None:
@@ -146,7 +147,7 @@ class _Channel(HTTPChannel):  # type: ignore[misc]  # as above
     awaited_since = 0.0
 
 
-def _cut_overdue(connections: dict[int, Any], now: float) -> None:
+def _cut_overdue(connections: dict[int, Any], now: float, deadline: float) -> None:
     """Close each connection whose client takes too long to finish its request or to fetch its answer."""
     for channel in [one for one in connections.values() if isinstance(one, _Channel)]:
         awaited = (
@@ -154,7 +155,7 @@ def _cut_overdue(connections: dict[int, Any], now: float) -> None:
         )
         if awaited is None or awaited is not channel.awaited:
             channel.awaited, channel.awaited_since = awaited, now
-        elif now - channel.awaited_since >= DEADLINE:
+        elif now - channel.awaited_since >= deadline:
             channel.handle_close()
 
 

@@ -221,8 +221,6 @@ def _modes(snapshot: Snapshot) -> list[str]:
         modes.append("Dry run: everything is decided and shown, nothing is written.")
     if not snapshot.settings.auto_invite:
         modes.append("Auto-invite is off: nobody is invited to new events.")
-    elif not snapshot.settings.invite_emails:
-        modes.append("Nobody is named in invite_emails, so nobody is invited.")
     return modes
 
 
@@ -274,7 +272,7 @@ def _counts(snapshot: Snapshot, newest: Sequence[Outgoing], now: float) -> tuple
     )
     return (
         ("invitations in 24 hours", str(invited)),
-        ("deeds waiting", str(sum(account.waiting for account in snapshot.accounts))),
+        ("waiting to be done", str(sum(account.waiting for account in snapshot.accounts))),
         ("held back", str(sum(account.held for account in snapshot.accounts))),
         ("forged pushes turned away", str(snapshot.pushes_refused)),
     )

@@ -83,6 +83,11 @@ class GoogleCalendars:
         self._clock = clock
         self._random = random
 
+    def name(self, calendar: str) -> str:
+        """Return the calendar's own name, as a proof that it can be read."""
+        call = self._service.events().list(calendarId=calendar, maxResults=1, fields="summary", prettyPrint=False)
+        return self._read(call, wire.name)
+
     def page(self, calendar: str, *, sync_token: str | None, page_token: str | None) -> Page:
         """Return one page of what changed since `sync_token`, or of everything.
 

@@ -107,6 +107,14 @@ def page(body: bytes) -> Page:
     )
 
 
+def name(body: bytes) -> str:
+    """Read a listing's own name. Raises RetryLater when it is not one."""
+    try:
+        return _decode_listing(body).summary
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise RetryLater("Google's answer is not what it should be.", "upstream_5xx") from error
+
+
 def change(body: bytes) -> Change:
     """Read one event. Raises RetryLater when it is not one."""
     try:

@@ -67,10 +67,18 @@ class Database:
         except sqlite3.Error as error:
             raise StoreError(f"The store {self._path} cannot be used: {error}.") from error
 
-    def open_to_read(self) -> None:
-        """Open an existing file without taking the directory. Raises StoreError when there is none."""
+    def open_beside(self) -> None:
+        """Open the file of a running Calbot, to leave it a command. Raises StoreError when there is none."""
         if not self._path.exists():
             raise StoreError(f"There is no store in {self._directory} yet. Start Calbot once.")
+        self._writer = self._configured(self._connect(str(self._path)))
+
+    def copy_to(self, target: Path) -> None:
+        """Write a whole, consistent copy, also of a running Calbot's store. Raises StoreError."""
+        try:
+            self.read().execute("VACUUM INTO ?", (str(target),))
+        except sqlite3.Error as error:
+            raise StoreError(f"The store cannot be copied: {error}.") from error
 
     @contextlib.contextmanager
     def write(self) -> Iterator[Tx]:
@@ -110,11 +118,7 @@ class Database:
         target = folder / f"calbot-{stamp:012d}.db"
         partial = target.with_suffix(".partial")
         partial.unlink(missing_ok=True)
-        try:
-            self.read().execute("VACUUM INTO ?", (str(partial),))
-        except sqlite3.Error as error:
-            partial.unlink(missing_ok=True)
-            raise StoreError(f"The store's snapshot cannot be written: {error}.") from error
+        self.copy_to(partial)
         partial.replace(target)
         for old in _snapshots(self._directory)[KEPT_SNAPSHOTS:]:
             old.unlink(missing_ok=True)

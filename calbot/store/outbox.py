@@ -9,6 +9,7 @@ from calbot.store.database import Tx
 
 KEEP_SECONDS = 7 * 86400.0
 KEEP_ROWS = 50_000
+STREAMS: tuple[Stream, ...] = ("calendar", "system")
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Outcome | Notice).decode
@@ -23,6 +24,12 @@ def put(tx: Tx, contents: list[Outcome | Notice], now: float, random: Random) ->
             "VALUES (?1, 1 + coalesce((SELECT max(seq) FROM outbox WHERE stream = ?1), 0), ?2, ?3, ?4)",
             (stream, ulid(now, random.token(10)), _encode(content), now),
         )
+
+
+def newest(tx: Tx, stream: Stream) -> int:
+    """Return the highest number of the stream; 0 when it is empty."""
+    (seq,) = tx.execute("SELECT coalesce(max(seq), 0) FROM outbox WHERE stream = ?", (stream,)).fetchone()
+    return int(seq)
 
 
 def waiting(tx: Tx, stream: Stream, limit: int = 100) -> list[Outgoing]:
@@ -40,6 +47,15 @@ def since(tx: Tx, stream: Stream, seq: int, limit: int = 100) -> list[Outgoing]:
     rows = tx.execute(
         "SELECT seq, id, body, created, attempts FROM outbox WHERE stream = ? AND seq >= ? ORDER BY seq LIMIT ?",
         (stream, seq, limit),
+    )
+    return [Outgoing(number, stream, id_, _decode(body), at, tries) for number, id_, body, at, tries in rows]
+
+
+def latest(tx: Tx, stream: Stream, limit: int) -> list[Outgoing]:
+    """Return the newest rows, sent or not, newest first."""
+    rows = tx.execute(
+        "SELECT seq, id, body, created, attempts FROM outbox WHERE stream = ? ORDER BY seq DESC LIMIT ?",
+        (stream, limit),
     )
     return [Outgoing(number, stream, id_, _decode(body), at, tries) for number, id_, body, at, tries in rows]
 
@@ -69,7 +85,7 @@ def prune(tx: Tx, now: float) -> int:
     The newest row of each stream stays, so that numbering goes on.
     """
     lost = 0
-    for stream in ("calendar", "system"):
+    for stream in STREAMS:
         (newest,) = tx.execute("SELECT coalesce(max(seq), 0) FROM outbox WHERE stream = ?", (stream,)).fetchone()
         doomed = "stream = ? AND seq < ? AND (created < ? OR seq <= ?)"
         bounds = (stream, newest, now - KEEP_SECONDS, newest - KEEP_ROWS)

@@ -1,4 +1,4 @@
-"""Runs the fake Google as a program: prints one JSON line with its addresses and sign-ins, then serves until stopped."""
+"""Runs the fake as a program: prints one JSON line with addresses and sign-ins, then serves until stopped."""
 
 import argparse
 import json

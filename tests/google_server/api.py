@@ -1,4 +1,4 @@
-"""One request in, one answer out: sign-in, calendar and Gmail calls with their faults, quotas and log, without sockets."""
+"""One request in, one answer out: all calls with their faults, quotas and log, without sockets."""
 
 from urllib.parse import parse_qs
 
@@ -26,10 +26,13 @@ HEADERS = {
 
 
 def handle(world: World, request: Request) -> Response:
-    """The answer to one call, as data: what to wait before it is in `delay`, what to push in `world.outgoing_pushes`.
+    """The answer to one call, as data: `delay` is to be waited for, `world.outgoing_pushes` to be delivered.
 
     Raises ConnectionLost when a fault wants the connection to die.
     """
+    if "x-http-method-override" in request.headers:
+        query = parse_qs(request.body.decode(), keep_blank_values=True)
+        request = Request(request.headers["x-http-method-override"], request.path, query, request.headers)
     call = Call(
         len(world.calls) + 1, world.now(), request.method, request.path, "unknown", query=request.query
     )

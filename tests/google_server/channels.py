@@ -1,4 +1,4 @@
-"""Push channels: opening, stopping and what each of them has to be told, as data for somebody else to deliver."""
+"""Push channels: opening and stopping them, and their messages as data for somebody else to deliver."""
 
 from __future__ import annotations
 

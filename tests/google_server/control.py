@@ -1,4 +1,4 @@
-"""What a test can do to the fake Google: people's deeds, switches, faults and questions, by method or by name with JSON."""
+"""What a test can do to the fake: people's deeds, switches, faults and questions, as methods or by name."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ class Control(People):
     # Switches
 
     def set(self, **values: Any) -> Doc:
-        """Set switches (state.Switches): latency, page_sizes, non_organizer, revive, quota_per_minute, lose_pushes, …"""
+        """Set switches (see state.Switches): latency, page_sizes, non_organizer, revive, quota_per_minute, …"""
         known = {one.name for one in fields(Switches)}
         for name, value in values.items():
             if name not in known:
@@ -204,7 +204,7 @@ class Control(People):
         self._world.between_pages.append(lambda: self.perform(operation, **(arguments or {})))
 
     def add_fault(self, kind: str, **matching: Any) -> int:
-        """Something goes wrong (faults.KINDS): operation, account, calendar, event, count, skip, seconds, retry_after."""
+        """Something goes wrong (see faults.Fault, faults.KINDS); `matching` says where and how often."""
         return self._world.faults.add(Fault(kind=kind, **matching)).number
 
     def clear_faults(self) -> None:

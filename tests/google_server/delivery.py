@@ -1,4 +1,4 @@
-"""The thread that carries queued pushes to their addresses, loopback only, with Google's rules for trying again."""
+"""The thread that carries pushes to loopback addresses, with Google's rules for trying again."""
 
 import http.client
 import threading

@@ -1,4 +1,4 @@
-"""Checks answers against the schemas of the installed client's calendar.v3.json, so that the fake speaks Google's words."""
+"""Checks answers against the schemas in the installed client's calendar.v3.json."""
 
 import json
 from datetime import date, datetime
@@ -31,7 +31,7 @@ def schemas() -> dict[str, Doc]:
 
 
 def problems(schema_name: str, document: Doc) -> list[str]:
-    """What in a document the named schema does not allow: unknown names, wrong types, bad times and 64-bit numbers."""
+    """What a schema does not allow in a document: unknown names, wrong types, bad times and numbers."""
     return _problems(schemas()[schema_name], document, "")
 
 

@@ -1,4 +1,4 @@
-"""Google's refusals, word for word as its errors guide gives them, raised by the state and rendered by the API."""
+"""Google's refusals, word for word as its errors guide gives them."""
 
 from tests.google_server.values import Doc
 

@@ -1,4 +1,4 @@
-"""What an event document may say: checks, normal form, patch merging and the rules of the special event types."""
+"""What an event document may say: checks, normal form, patch merging, and the special event types."""
 
 import re
 from datetime import UTC, date, datetime
@@ -47,7 +47,7 @@ SHARED = [
     "guestsCanModify",
     "guestsCanSeeOtherGuests",
 ]
-"""What belongs to the organizer; the rest (reminders, colour, transparency, private properties) is each copy's own."""
+"""What belongs to the organizer; the rest (reminders, colour, private properties) is each copy's own."""
 PRIVATE = ("reminders", "colorId", "transparency", "visibility")
 DEFAULTS: Doc = {
     "transparency": "opaque",

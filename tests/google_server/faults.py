@@ -40,7 +40,7 @@ AFTER = frozenset({"closeAfter", "errorAfter", "truncated", "notJson", "slow", "
 
 @dataclass(slots=True, kw_only=True)
 class Fault:
-    """One thing that goes wrong. Patterns are shell-like (`events.*`, `*`); event ids and accounts too.
+    """One thing that goes wrong. What it hits is given by shell-like patterns (`events.*`).
 
     `count`: how often (None: until it is removed); `skip`: so many matching calls go well first;
     `seconds`: how slow, or how long a hang lasts; `retry_after` in seconds, for tooManyRequests and rate limits.

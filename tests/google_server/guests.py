@@ -36,7 +36,7 @@ def organizer(doc: Doc) -> str:
 
 
 def flagged(doc: Doc, calendar: str) -> Doc:
-    """The document as it appears on this calendar: `self` on organizer, creator and guest, `organizer` on the guest."""
+    """The document as it appears on this calendar, with its `self` and `organizer` flags."""
     result, host = dict(doc), organizer(doc)
     for role in ("organizer", "creator"):
         if role in doc:

@@ -1,4 +1,4 @@
-"""The fake Google over real HTTP/1.1: keep-alive, gzip, latency and broken connections, plus its control port."""
+"""The fake over real HTTP/1.1: keep-alive, gzip, latency, broken connections, and the control port."""
 
 import contextlib
 import socket
@@ -6,6 +6,7 @@ import threading
 import traceback
 import zlib
 from collections.abc import Iterable
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Self
@@ -92,7 +93,7 @@ class _Handler(BaseHTTPRequestHandler):
         if "Content-Length" not in headers and response.status not in {204, 304}:
             headers["Content-Length"] = str(len(response.body))
         lines = [
-            f"HTTP/1.1 {response.status} {REASONS.get(response.status, 'Status')}",
+            f"HTTP/1.1 {response.status} {HTTPStatus(response.status).phrase}",
             f"Date: {self._date()}",
         ]
         lines += [f"{name}: {value}" for name, value in headers.items()]
@@ -123,7 +124,9 @@ class _GoogleHandler(_Handler):
             return
         except Exception:
             google.world.surprises.append(traceback.format_exc())
-            self._send(_json(500, {"error": {"code": 500, "message": "The fake failed; see world.surprises."}}))
+            self._send(
+                _json(500, {"error": {"code": 500, "message": "The fake failed; see world.surprises."}})
+            )
             return
         if response.pushes_first:
             google.delivery.settle()
@@ -161,7 +164,7 @@ class _ControlHandler(_Handler):
 
 
 class GoogleServer:
-    """A fake Google on two loopback ports (0: any free one): `with GoogleServer(clock, ["anna@example.com"]) as google:`.
+    """A fake Google on two loopback ports (0: any free one): `with GoogleServer(clock, accounts) as google:`.
 
     `validate` checks every good answer against the client's discovery document; see `world.schema_problems`.
     """

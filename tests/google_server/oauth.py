@@ -1,4 +1,4 @@
-"""The sign-in side of Google: consent page, token endpoint, revocation and user info, as answers to requests."""
+"""The sign-in side of Google: consent page, token endpoint, revocation and user info."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people do in Google Calendar by hand: make, change and delete events, invite, answer, and fill a calendar."""
+"""What people do in Google Calendar by hand: make, change and delete events, invite, and answer."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -16,7 +16,7 @@ DINNER: Doc = {
 
 
 class People:
-    """Deeds of people. A calendar's owner acts, unless `account` names somebody else; each gives the event's document."""
+    """Deeds of people; the calendar's owner acts unless `account` says who. They give the event's document."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -29,7 +29,7 @@ class People:
     def create_event(
         self, calendar: str, body: Doc | None = None, account: str = "", send_updates: str = "all"
     ) -> Doc:
-        """A new event (DINNER unless the body says otherwise); with guests the organizer is one of them, as in the UI."""
+        """A new event: DINNER with what the body changes; the organizer is among its guests, as in the UI."""
         target = self._calendar(calendar)
         wanted = {**DINNER, **(body or {})}
         if wanted.get("attendees") and target.id not in guests.emails(wanted):
@@ -99,7 +99,7 @@ class People:
         return self._world.put(target, {**row.doc, **(changes or {})}).doc
 
     def put_raw(self, calendar: str, doc: Doc) -> Doc:
-        """Store fields as they are, past all checks: fromGmail events, old birthdays, whatever Google itself makes."""
+        """Store fields past all checks: fromGmail events, old birthdays, whatever Google itself makes."""
         target = self._calendar(calendar)
         event_id = str(doc.get("id") or f"raw{self._world.next('raw'):06d}")
         base: Doc = (
@@ -122,7 +122,7 @@ class People:
         prefix: str = "seed",
         body: Doc | None = None,
     ) -> int:
-        """Fill a calendar with `count` one-hour events from `first` on (an RFC 3339 time; else tomorrow); how many.
+        """Fill a calendar with `count` one-hour events from `first` on (RFC 3339; else tomorrow).
 
         Ids are `<prefix><7 digits>`; nobody is told by push.
         """

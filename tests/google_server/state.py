@@ -1,4 +1,4 @@
-"""What the fake Google remembers: accounts, calendars with their change logs, events, mails, calls and the test switches."""
+"""What the fake remembers: accounts, calendars with their change logs, events, mails, calls, switches."""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ WRITERS = frozenset({"owner", "writer"})
 
 @dataclass(slots=True, eq=False)
 class Row:
-    """One event on one calendar: its document (with this calendar's `self` flags) and where it stands in the log."""
+    """One event on one calendar: its document, its number there, and where it stands in the log."""
 
     number: int
     doc: Doc
@@ -25,7 +25,7 @@ class Row:
 
 @dataclass(slots=True, eq=False)
 class Calendar:
-    """A calendar: `rows` by event id, `ordered` as created, `log` one entry per change (its index + 1 is the seq)."""
+    """A calendar: `rows` by event id, `ordered` as created, `log` one entry per change (index + 1 = seq)."""
 
     id: str
     summary: str

@@ -73,7 +73,7 @@ class Code:
 
 @dataclass(slots=True)
 class Consent:
-    """How the person at the consent page behaves: `account` picks who (else login_hint, else the first account).
+    """How the person at the consent page behaves: `account` is who (else login_hint, else the first).
 
     `deny` presses Cancel; `untick` leaves those scopes out; `not_a_test_user` gets Google's 403 page;
     `testing` gives refresh tokens that die after seven days.
@@ -129,7 +129,7 @@ class Tokens:
         return str(self.issue(self.grant(account, scopes))["access_token"])
 
     def issue(self, grant: Grant) -> Doc:
-        """A token answer for a grant; every call gives a new access token, and the old ones live on until they expire."""
+        """A token answer for a grant: each time a new access token; the old ones live on until they expire."""
         token = f"ya29.access-{self.world.next('access')}-{grant.account}"
         expires = self.world.now() + self.lifetime
         scopes = frozenset(grant.scopes)

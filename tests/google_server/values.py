@@ -1,4 +1,4 @@
-"""The small shapes every part of the fake Google shares: JSON documents, the clock, requests, answers, times."""
+"""The small shapes all parts of the fake share: JSON documents, the clock, requests, answers, times."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 Doc = dict[str, Any]
-"""A JSON object as Google sends it. The fake stays on Google's side of the border, so it keeps their shape."""
+"""A JSON object as Google sends it: the fake stays on Google's side of the border."""
 
 
 class Clock(Protocol):

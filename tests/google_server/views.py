@@ -1,10 +1,11 @@
-"""How stored things look in an answer: tombstones, left-out guests, hidden details, list entries; text is cached per event."""
+"""How stored things look in an answer: tombstones, omitted guests, hidden details; text is cached."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tests.google_server import errors
 from tests.google_server.render import Tree, compact, field_tree, pretty, selected
 from tests.google_server.state import Account, Calendar, Entry, Row
 from tests.google_server.values import Doc, Request, stamp
@@ -30,7 +31,7 @@ BUSY_ONLY = (
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """How a caller wants documents: field tree (None: all) with its text, layout, number of guests, its role."""
+    """How a caller wants documents: fields (`tree` None: all), layout, most guests, and how much it may see."""
 
     tree: Tree | None
     fields: str
@@ -43,6 +44,8 @@ class View:
         fields, most = request.one("fields") or "", request.one("maxAttendees")
         layout = request.one("prettyPrint") not in {"false", "False", "0"}
         tree = field_tree(fields) if fields else None
+        if most is not None and not most.isdigit():
+            raise errors.bad_value("maxAttendees", most)
         return cls(tree, fields, layout, int(most) if most else None, role == "freeBusyReader")
 
     def below(self, name: str) -> View | None:

@@ -1,4 +1,4 @@
-"""The whole state of the fake Google and the few primitives through which it changes; no sockets, threads or sleeping."""
+"""The whole state of the fake and the primitives that change it; no sockets, threads or sleeping."""
 
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -16,8 +16,8 @@ FIRST_ETAG = 3_400_000_000_000_000
 class World:
     """One Google. `accounts` are e-mail addresses; each has its primary calendar.
 
-    `outgoing_pushes` is for the caller to deliver; `between_pages` holds what happens after the next page that is
-    not the last one, and so on; `checker(schema, document)` gives the problems of an answer, kept in `schema_problems`.
+    `outgoing_pushes` is for the caller to deliver. `between_pages`: what happens after the next page that has a
+    successor, and so on. `checker(schema, document)` gives the problems of an answer, kept in `schema_problems`.
     """
 
     def __init__(
@@ -130,7 +130,7 @@ class World:
         return f'"{FIRST_ETAG + 2 * self.next("etag")}"'
 
     def put(self, calendar: Calendar, doc: Doc, *, quiet: bool = False) -> Row:
-        """Store a document as the newest change of its calendar: fresh etag, later `updated`, a message to its channels."""
+        """Store a document as the newest change: fresh etag, later `updated`, a message to the channels."""
         row = calendar.rows.get(doc["id"])
         now = max(self.now(), row.updated + 0.001 if row else 0.0)
         calendar.updated = max(now, calendar.updated)

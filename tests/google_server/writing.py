@@ -188,7 +188,7 @@ def _replace_as_guest(world: World, calendar: Calendar, row: Row, wanted: Doc, w
     if found is not None:
         host, source = found
         if added or differing:
-            shared = {key: wanted[key] for key in differing if key in wanted}
+            shared = {key: wanted[key] for key in events.SHARED if key in differing and key in wanted}
             rest = {key: value for key, value in source.items() if key not in differing}
             if added:
                 rest["attendees"] = [*source.get("attendees", ()), *added]

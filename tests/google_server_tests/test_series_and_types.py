@@ -19,7 +19,11 @@ def test_instances_are_computed_with_their_ids(google: GoogleServer, events: Any
     items = events.instances(calendarId="primary", eventId="dinners").execute()["items"]
     single = events.get(calendarId="primary", eventId=SECOND).execute()
 
-    assert [item["id"][-16:] for item in items] == ["20261201T180000Z", "20261208T180000Z", "20261215T180000Z"]
+    assert [item["id"][-16:] for item in items] == [
+        "20261201T180000Z",
+        "20261208T180000Z",
+        "20261215T180000Z",
+    ]
     assert single["recurringEventId"] == "dinners" and "recurrence" not in single
     assert single["originalStartTime"]["dateTime"] == "2026-12-08T19:00:00+01:00"
 
@@ -30,7 +34,11 @@ def test_instances_are_computed_with_their_ids(google: GoogleServer, events: Any
         ("RRULE:FREQ=YEARLY;COUNT=2", True, ["20261201", "20271201"]),
         ("RRULE:FREQ=DAILY;UNTIL=20261203", True, ["20261201", "20261202", "20261203"]),
         ("RRULE:FREQ=WEEKLY;BYDAY=TU,TH;COUNT=3", True, ["20261201", "20261203", "20261208"]),
-        ("RRULE:FREQ=DAILY;INTERVAL=2;UNTIL=20261203T180000Z", False, ["20261201T180000Z", "20261203T180000Z"]),
+        (
+            "RRULE:FREQ=DAILY;INTERVAL=2;UNTIL=20261203T180000Z",
+            False,
+            ["20261201T180000Z", "20261203T180000Z"],
+        ),
         ("RRULE:FREQ=MONTHLY;COUNT=2", False, ["20261201T180000Z", "20270101T180000Z"]),
     ],
 )
@@ -68,7 +76,9 @@ def test_a_cancelled_date_is_listed_as_long_as_its_series_lives(google: GoogleSe
     assert after == []
 
 
-def test_changing_the_times_of_a_series_drops_exceptions_that_no_longer_fit(google: GoogleServer, events: Any) -> None:
+def test_changing_the_times_of_a_series_drops_exceptions_that_no_longer_fit(
+    google: GoogleServer, events: Any
+) -> None:
     """As after "this and following": the shortened parent keeps only the exceptions among its dates."""
     google.control.create_event(ANNA, WEEKLY)
     google.control.edit_event(ANNA, SECOND, {"summary": "Late dinner"})

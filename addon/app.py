@@ -1,0 +1,212 @@
+"""The composition root: builds every part, starts it, watches it, and closes it."""
+
+import logging
+import sys
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from addon import logs, options, stopping
+from addon.broker import Broker
+from addon.mqtt.bridge import Bridge
+from addon.mqtt.connection import BrokerAddress, MqttOptions
+from addon.options import Options, Place
+from addon.web.panel import panel
+from addon.web.server import Door, DoorBlocked, WebServer
+from addon.web.webhook import PushDoor
+from calbot import __version__, health
+from calbot.clock import SystemClock, SystemRandom
+from calbot.engine import Engine
+from calbot.errors import BadOptions, CalbotError, DirectoryInUse, StoreError
+from calbot.google.accounts import GoogleAccounts
+from calbot.model import Outgoing
+from calbot.settings import Settings
+from calbot.store import outbox
+from calbot.store.database import Database
+
+WATCH_SECONDS = 1.0
+TICK_SECONDS = 30.0
+SLOWEST_STEP = 180.0
+SUPERVISOR = "172.30.32.2"
+SHOWN_OUTCOMES = 100
+OK, FAILED, USAGE = 0, 1, 2
+log = logging.getLogger(__name__)
+
+
+class Part(Protocol):
+    """What is stopped in the end."""
+
+    def stop(self) -> None: ...
+
+
+class App:
+    """One run of the service."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self._clock = SystemClock()
+        self._random = SystemRandom()
+        self._parts: list[Part] = []
+        self._ticked = self._clock.monotonic()
+
+    def run(self) -> int:
+        """Serve until a stop is requested; return the exit code."""
+        try:
+            where = options.place(self._environ)
+            wanted, problem = self._options(where)
+        except BadOptions as error:
+            print(error, file=sys.stderr)
+            return USAGE
+        logs.set_up(wanted.log_level if wanted is not None else "info")
+        database = Database(where.data)
+        try:
+            database.open()
+        except (StoreError, DirectoryInUse) as error:
+            log.error("%s", error)
+            return FAILED
+        try:
+            return self._serve(where, wanted, problem, database)
+        finally:
+            database.close()
+
+    def _options(self, where: Place) -> tuple[Options | None, str | None]:
+        """Return the options, or under the Supervisor what is wrong with them: there the panel says it."""
+        try:
+            return options.load(self._environ), None
+        except BadOptions as error:
+            if not where.supervised:
+                raise
+            return None, str(error)
+
+    def _serve(self, where: Place, wanted: Options | None, problem: str | None, database: Database) -> int:
+        engine = self._engine(where, wanted, problem, database)
+        engine.open()
+        bridge: Bridge | None = None
+        if wanted is not None:
+            bridge = self._bridge(engine, wanted, database)
+        if stopping.requested.is_set():
+            return self._close(engine)
+        engine.start()
+        self._doors(engine, bridge, where, wanted, database)
+        log.info("Calbot %s is running.", __version__)
+        code = self._watch(engine, bridge)
+        self._close(engine)
+        return code
+
+    def _engine(
+        self, where: Place, wanted: Options | None, problem: str | None, database: Database
+    ) -> Engine:
+        endpoints = wanted.endpoints if wanted is not None else options.Endpoints()
+        accounts = GoogleAccounts(
+            where.data,
+            self._clock,
+            self._random,
+            calendar_api=endpoints.calendar_api,
+            token_uri=endpoints.token_uri,
+        )
+        notes = wanted.notes if wanted is not None else ()
+        for note in notes:
+            log.warning("%s", note)
+        settings = wanted.settings if wanted is not None else Settings()
+        return Engine(
+            settings, accounts, database, self._clock, self._random, notes=notes, option_problem=problem
+        )
+
+    def _bridge(self, engine: Engine, wanted: Options, database: Database) -> Bridge:
+        bridge = Bridge(
+            engine=engine,
+            database=database,
+            broker=self._broker(wanted),
+            options=MqttOptions(wanted.mqtt.base_topic, wanted.event_detail),
+            assess=health.assess,
+            version=__version__,
+            clock=self._clock,
+            random=self._random,
+        )
+        bridge.start()
+        self._parts.append(bridge)
+        return bridge
+
+    def _broker(self, wanted: Options) -> Callable[[], BrokerAddress]:
+        """Return who tells where the broker is: the options, else one of our own."""
+        mqtt = wanted.mqtt
+        if mqtt.host is not None:
+            address = BrokerAddress(mqtt.host, mqtt.port, mqtt.username, mqtt.password)
+            return lambda: address
+        own = Broker(mqtt.port)
+        try:
+            own.start()
+        except CalbotError as error:
+            log.warning("%s", error)
+        else:
+            self._parts.append(own)
+            log.info("No broker is configured: Calbot runs its own at %s:%d.", own.host, own.port)
+        address = BrokerAddress(own.host, own.port)
+        return lambda: address
+
+    def _doors(
+        self, engine: Engine, bridge: Bridge | None, where: Place, wanted: Options | None, database: Database
+    ) -> None:
+        page = panel(
+            engine,
+            assess=health.assess,
+            clock=self._clock,
+            alive=lambda: self._is_alive(engine),
+            mqtt_problem=lambda: bridge.problem if bridge is not None else "MQTT waits for right options.",
+            outcomes=lambda: _latest(database),
+            options=wanted.shown() if wanted is not None else (),
+            time_zone=wanted.settings.time_zone if wanted is not None else "UTC",
+            bind=where.bind,
+            only_peer=SUPERVISOR if where.supervised else None,
+        )
+        doors = [Door("panel", page, where.bind, where.panel_port, "CALBOT_PANEL_PORT", connections=900)]
+        if wanted is not None and wanted.settings.push_url is not None:
+            push = PushDoor(
+                engine,
+                healthy=lambda: health.assess(engine.snapshot, self._clock.now()).level != "problem",
+            )
+            doors.append(Door("push door", push, where.bind, where.push_port, "CALBOT_PUSH_PORT"))
+        web = WebServer(doors, self._clock)
+        try:
+            web.start()
+        except DoorBlocked as error:
+            log.error("%s Calbot goes on without its doors; polling does not need them.", error)
+            return
+        self._parts.append(web)
+        log.info("The panel is at http://%s:%d/", where.bind, web.ports[0])
+
+    def _watch(self, engine: Engine, bridge: Bridge | None) -> int:
+        """Look after everything once a second until a stop is requested; a dead worker is not to be lived with."""
+        level = ""
+        while not stopping.requested.wait(WATCH_SECONDS):
+            self._ticked = self._clock.monotonic()
+            try:
+                engine.tend()
+            except StoreError as error:
+                log.warning("%s", error)
+            if bridge is not None:
+                engine.note_broker(bridge.problem)
+            verdict = health.assess(engine.snapshot, self._clock.now())
+            if verdict.level != level:
+                level = verdict.level
+                log.info("Status: %s. %s", level, " ".join(f"{r.text} {r.remedy}" for r in verdict.reasons))
+            if engine.has_dead_worker():
+                log.error("A worker has died; Calbot ends so that it is started again.")
+                return FAILED
+        return OK
+
+    def _is_alive(self, engine: Engine) -> bool:
+        now = self._clock.monotonic()
+        steps = [account.last_tick for account in engine.snapshot.accounts]
+        return now - self._ticked < TICK_SECONDS and all(now - step < SLOWEST_STEP for step in steps)
+
+    def _close(self, engine: Engine) -> int:
+        engine.stop()
+        for part in self._parts:
+            part.stop()
+        log.info("Calbot has stopped.")
+        return OK
+
+
+def _latest(database: Database) -> list[Outgoing]:
+    reader = database.read()
+    return [row for stream in outbox.STREAMS for row in outbox.latest(reader, stream, SHOWN_OUTCOMES)]

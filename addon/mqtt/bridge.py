@@ -1,0 +1,267 @@
+"""One thread owns commands and outbox: it takes what the broker and the engine post, and answers both."""
+
+import functools
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from typing import Protocol, assert_never
+
+from addon.mqtt.commands import CommandRoad
+from addon.mqtt.connection import BrokerAddress, Connection, MqttOptions
+from addon.mqtt.encoding import Voice
+from addon.mqtt.posts import (
+    Acknowledged,
+    Answered,
+    Changed,
+    Connected,
+    Disconnected,
+    Post,
+    Received,
+    Stop,
+    Subscribed,
+)
+from addon.mqtt.publisher import Publisher
+from addon.mqtt.sending import Retained, Sender
+from addon.mqtt.session import Session
+from addon.mqtt.states import Assess, States
+from addon.mqtt.topics import Topics
+from calbot.model import Answer, Command, Snapshot
+from calbot.ports import Clock, Random
+from calbot.store.database import Database
+
+DRAIN_SECONDS = 0.25
+LONGEST_WAIT = 5.0
+NOT_LISTENING = (
+    "The broker works, but Home Assistant is not listening: add the MQTT integration "
+    "(https://my.home-assistant.io/redirect/config_flow_start/?domain=mqtt)."
+)
+
+log = logging.getLogger(__name__)
+
+
+class Listener(Protocol):
+    """What an engine tells of news."""
+
+    def changed(self) -> None:
+        """Note that the snapshot was replaced or the outbox got rows."""
+        ...
+
+    def answered(self, command: Command, answer: Answer) -> None:
+        """Note an answer to a command."""
+        ...
+
+
+class Engine(Protocol):
+    """What the bridge needs of the engine."""
+
+    @property
+    def iid(self) -> str:
+        """Return the installation's id."""
+        ...
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """Return how everything is."""
+        ...
+
+    def carry_out(self, command: Command) -> None:
+        """Do, or start to do, what a committed command says."""
+        ...
+
+    def listen(self, listener: Listener) -> None:
+        """Tell this listener of news from now on."""
+        ...
+
+
+class Bridge:
+    """Between an opened engine and a broker.
+
+    `broker` is asked for its address before every attempt to connect; it may raise CalbotError with a sentence.
+    """
+
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        database: Database,
+        broker: Callable[[], BrokerAddress],
+        options: MqttOptions,
+        assess: Assess,
+        version: str,
+        clock: Clock,
+        random: Random,
+    ) -> None:
+        self._engine = engine
+        self._clock = clock
+        topics = Topics(options.base_topic)
+        self._posts: queue.SimpleQueue[Post] = queue.SimpleQueue()
+        self._connection = connection = Connection(
+            client_id=f"calbot-{engine.iid}",
+            will_topic=topics.availability,
+            broker=broker,
+            post=self._posts.put,
+            backlog=self._backlog,
+            clock=clock,
+            random=random,
+        )
+        voice = Voice(engine.iid, options.event_detail)
+        self._sender = sender = Sender(connection)
+        retained = Retained(sender)
+        self._states = states = States(
+            topics=topics,
+            voice=voice,
+            engine=engine,
+            assess=assess,
+            version=version,
+            database=database,
+            retained=retained,
+            clock=clock,
+        )
+        self._road = road = CommandRoad(
+            topics=topics,
+            voice=voice,
+            engine=engine,
+            database=database,
+            sender=sender,
+            retained=retained,
+            acknowledge=connection.acknowledge,
+            clock=clock,
+            random=random,
+        )
+        self._publisher = publisher = Publisher(
+            topics=topics,
+            voice=voice,
+            snapshot=lambda: engine.snapshot,
+            database=database,
+            sender=sender,
+            retained=retained,
+            clock=clock,
+        )
+        self._session = Session(
+            iid=engine.iid,
+            topics=topics,
+            line=connection,
+            sender=sender,
+            retained=retained,
+            states=states,
+            road=road,
+            publisher=publisher,
+            clock=clock,
+            random=random,
+        )
+        self._thread: threading.Thread | None = None
+        self._news_posted = False
+        self._stop_at: float | None = None
+        self._next_event_at: float | None = None
+
+    def start(self) -> None:
+        """Take up what was left undone and begin to connect, in threads of our own."""
+        self._engine.listen(self)
+        self._thread = threading.Thread(target=self._run, name="bridge", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Say goodbye and end. Returns within a second, whatever broker and store do."""
+        self._posts.put(Stop())
+        if self._thread:
+            self._thread.join(DRAIN_SECONDS + 0.05)
+        self._connection.close()
+
+    def changed(self) -> None:
+        """Note that the snapshot was replaced or the outbox got rows; from any thread."""
+        if not self._news_posted:
+            self._news_posted = True
+            self._posts.put(Changed())
+
+    def answered(self, command: Command, answer: Answer) -> None:
+        """Note an answer to a command; from any thread."""
+        self._posts.put(Answered(command, answer))
+
+    @property
+    def connected(self) -> bool:
+        """True while we speak on the broker."""
+        return self._session.speaking
+
+    @property
+    def problem(self) -> str | None:
+        """Why we do not, as a sentence; None when we do, or have not tried yet."""
+        trouble = self._connection.problem
+        return trouble.text if trouble else self._session.problem
+
+    @property
+    def problem_code(self) -> str | None:
+        """The same as a word: broker_unreachable, broker_refused, duplicate_instance."""
+        trouble = self._connection.problem
+        if trouble:
+            return trouble.code
+        if self._session.duplicate:
+            return "duplicate_instance"
+        return "broker_refused" if self._session.problem else None
+
+    @property
+    def advice(self) -> str | None:
+        """What would make events arrive, when nobody listens to them; no fault of ours."""
+        return NOT_LISTENING if self.connected and self._publisher.unheard else None
+
+    def _backlog(self) -> int:
+        return self._posts.qsize() + self._sender.waiting
+
+    def _run(self) -> None:
+        self._guarded(self._publisher.open)
+        self._connection.start()
+        self._guarded(self._road.take_up_unfinished)
+        while self._stop_at is None or (self._clock.monotonic() < self._stop_at and not self._publisher.idle):
+            try:
+                post = self._posts.get(timeout=self._wait())
+            except queue.Empty:
+                post = None
+            if post is not None:
+                self._guarded(functools.partial(self._take, post))
+            self._guarded(self._step)
+
+    def _wait(self) -> float:
+        """Return how long nothing is due."""
+        dues = [self._session.due(), self._next_event_at]
+        if self._session.speaking:
+            dues.append(self._states.due())
+        now = self._clock.monotonic()
+        return min((max(0.0, due - now) for due in dues if due is not None), default=LONGEST_WAIT)
+
+    def _take(self, post: Post) -> None:
+        match post:
+            case Received():
+                self._session.received(post)
+            case Acknowledged():
+                self._sender.acknowledged(post.epoch, post.mid)
+                self._publisher.acknowledged(post.epoch, post.mid, post.code)
+            case Answered():
+                self._road.answered(post.command, post.answer)
+            case Changed():
+                self._news_posted = False
+                self._states.news()
+                self._publisher.news()
+            case Connected():
+                self._session.connected(post)
+            case Disconnected():
+                self._session.disconnected(post.epoch)
+            case Subscribed():
+                self._session.subscribed(post)
+            case Stop():
+                self._stop_at = self._clock.monotonic() + DRAIN_SECONDS
+                self._publisher.news()
+            case _:
+                assert_never(post)
+
+    def _step(self) -> None:
+        self._session.step()
+        if self._session.speaking:
+            self._states.step()
+        self._next_event_at = self._publisher.step()
+
+    def _guarded(self, work: Callable[[], object]) -> None:
+        """Do a piece of work. The bulkhead: whatever happens in it, the next piece is done."""
+        try:
+            work()
+        except Exception:
+            log.exception("A surprise in the MQTT bridge; it goes on.")

@@ -1,0 +1,1 @@
+"""The numbers to hold, measured side by side in one run: `python -m bench`."""

@@ -1,0 +1,175 @@
+"""First full sync of 10,000 and 50,000 events from a Google that answers at once: seconds, and the most memory held.
+
+The replay server is another process with its pages prepared; its processor time during the sync is told beside
+the figure, and is not taken off it.
+"""
+
+import argparse
+import gzip
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bench import figures, programs
+from bench.figures import Figure
+
+GOALS = {10_000: 0.6, 50_000: 3.0}
+RSS_GOAL = 90.0
+
+
+class Sample(msgspec.Struct, kw_only=True):
+    """What one process found."""
+
+    seconds: float
+    cpu: float = 0.0
+    before: float = 0.0
+    highest: float = 0.0
+    after: float = 0.0
+    events: int = 0
+
+
+def measure(*, quick: bool) -> list[Figure]:
+    """Measure both sizes, each time in a fresh process with a fresh store."""
+    found: list[Figure] = []
+    for count, goal in GOALS.items():
+        times = (3 if quick else 7) if count == 10_000 else (2 if quick else 5)
+        found += _of_size(count, goal, times)
+    return found
+
+
+def _of_size(count: int, goal: float, times: int) -> list[Figure]:
+    with programs.python("bench.replay", "--events", str(count)) as (pid, addresses):
+        whole, reads, stores, served = [], [], [], []
+        for _ in range(times):
+            used = figures.cpu_seconds(pid)
+            whole.append(_fresh("sync", addresses))
+            served.append(figures.cpu_seconds(pid) - used)
+            assert whole[-1].events == count
+            reads.append(_fresh("read", addresses))
+            stores.append(_fresh("store", addresses))
+    seconds = figures.median([one.seconds for one in whole])
+    read, store = (figures.median([one.seconds for one in some]) for some in (reads, stores))
+    highest = max(one.highest for one in whole)
+    before = figures.median([one.before for one in whole])
+    name = f"first full sync of {count // 1000} k events"
+    cpu = figures.median([one.cpu for one in whole])
+    return [
+        Figure(
+            name=name,
+            value=seconds,
+            unit="s",
+            goal=goal,
+            floor=f"urllib3 + msgspec {read:.2f} s, plain inserts in one commit {store:.2f} s",
+            note=f"median of {times}; own CPU {cpu:.2f} s, server's CPU {figures.median(served):.2f} s",
+        ),
+        Figure(
+            name=f"{name}: highest RSS, engine alone",
+            value=highest,
+            unit="MiB",
+            goal=RSS_GOAL if count == 50_000 else None,
+            floor=f"before the sync {before:.0f} MiB, one page read {max(o.highest for o in reads):.0f} MiB",
+            note=f"after it {figures.median([one.after for one in whole]):.0f} MiB",
+        ),
+    ]
+
+
+def _fresh(part: str, addresses: dict[str, Any]) -> Sample:
+    """Run a part of this module in a process of its own."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        command = [sys.executable, "-m", "bench.full_sync", "--part", part, "--data", folder]
+        asked = msgspec.json.encode(addresses)
+        done = subprocess.run(command, cwd=programs.ROOT, input=asked, stdout=subprocess.PIPE, check=True, timeout=300)
+        return msgspec.json.decode(done.stdout, type=Sample)
+
+
+def _sync(directory: Path, addresses: dict[str, Any]) -> Sample:
+    """One step of one worker: sign in, read every page, stage, take over, commit."""
+    from bench import house  # noqa: PLC0415 - the other parts measure without the engine
+    from calbot.settings import AccountChoice, Settings  # noqa: PLC0415
+
+    programs.sign_in(directory, addresses["accounts"])
+    settings = Settings(accounts=(AccountChoice("anna@example.com"),), invite_emails=("bob@example.com",))
+    engine, database = house.built(
+        directory, settings, calendar_api=addresses["calendar_api"], token_uri=addresses["token_uri"]
+    )
+    before = figures.memory().resident
+    began, cpu = time.perf_counter(), time.process_time()
+    engine.workers["anna@example.com"].step()
+    seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
+    held = figures.memory()
+    (events,) = database.read().execute("SELECT count(*) FROM event WHERE NOT gone").fetchone()
+    return Sample(
+        seconds=seconds, cpu=cpu, before=before, highest=held.highest, after=held.resident, events=events
+    )
+
+
+def _read(directory: Path, addresses: dict[str, Any]) -> Sample:
+    """The floor of the reading: the same pages over bare urllib3, read by msgspec into plain objects, and dropped."""
+    import urllib3  # noqa: PLC0415 - the other parts measure without it
+
+    class Item(msgspec.Struct, gc=False):
+        id: str
+        etag: str
+        summary: str
+        description: str
+        attendees: tuple[msgspec.Raw, ...] = ()
+
+    class Listing(msgspec.Struct):
+        items: list[Item]
+
+    decode = msgspec.json.Decoder(Listing).decode
+    address = f"{addresses['calendar_api']}calendars/primary/events"
+    pool = urllib3.PoolManager(retries=False)
+    events = 0
+    began = time.perf_counter()
+    for number in range(len(addresses["pages"])):
+        answer = pool.request("GET", f"{address}?pageToken={number}", headers={"accept-encoding": "gzip"})
+        events += len(decode(answer.data).items)
+    return Sample(seconds=time.perf_counter() - began, highest=figures.memory().highest, events=events)
+
+
+def _store(directory: Path, addresses: dict[str, Any]) -> Sample:
+    """The floor of the storing: rows of an event's usual size, one commit that is durable."""
+    count = 2500 * len(addresses["pages"])
+    connection = sqlite3.connect(directory / "floor.db", isolation_level=None)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("CREATE TABLE event (calendar_id, id, etag, body, PRIMARY KEY (calendar_id, id))")
+    body = gzip.compress(bytes(range(256)), 0) * 3
+    began = time.perf_counter()
+    connection.execute("BEGIN IMMEDIATE")
+    connection.executemany(
+        "INSERT INTO event VALUES (1, ?, ?, ?)",
+        ((f"{number * 2654435761 % 2**32:026x}", f'"{number:016d}"', body) for number in range(count)),
+    )
+    connection.execute("COMMIT")
+    return Sample(seconds=time.perf_counter() - began, events=count)
+
+
+PARTS: dict[str, Callable[[Path, dict[str, Any]], Sample]] = {"sync": _sync, "read": _read, "store": _store}
+
+
+def main() -> int:
+    """Measure and tell; with `--part`, be one of the measured processes."""
+    parser = argparse.ArgumentParser(prog="python -m bench.full_sync", description=__doc__)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--part", choices=sorted(PARTS))
+    parser.add_argument("--data", type=Path)
+    options = parser.parse_args()
+    if options.part:
+        addresses = msgspec.json.decode(sys.stdin.buffer.read())
+        print(msgspec.json.encode(PARTS[options.part](options.data, addresses)).decode())
+    else:
+        figures.told(measure(quick=options.quick))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

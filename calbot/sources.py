@@ -1,0 +1,214 @@
+"""Where options come from: the Supervisor's file, over it `calbot.yaml`, over that the environment."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from calbot import settings as engine_settings
+from calbot.errors import BadOptions
+from calbot.optionfiles import json_options, yaml_options
+from calbot.settings import Settings, number, refuse_unknown, shown, switch
+
+SHELL_KEYS = ("mqtt", "event_detail", "log_level")
+"""Options that the engine leaves to the shell around it."""
+NESTED = {**engine_settings.NESTED, "mqtt": ("host", "port", "username", "password", "base_topic")}
+
+_SWITCHES = ("auto_invite", "mirroring", "dry_run", "delete_original.enabled")
+_NUMBERS = (
+    "poll_interval",
+    "delete_original.grace",
+    "limits.invites_per_hour",
+    "limits.removals_per_pass",
+    "mqtt.port",
+)
+_LISTS = ("accounts", "invite_emails", "notify")
+_TEXTS = (
+    *(
+        "central_calendar",
+        "first_sync",
+        "push_url",
+        "event_detail",
+        "report_at",
+        "heartbeat_url",
+        "log_level",
+    ),
+    *("mqtt.host", "mqtt.username", "mqtt.password", "mqtt.base_topic"),
+)
+_BY_OWN_NAME = {
+    f"CALBOT_{key.upper().replace('.', '_')}": key for key in _SWITCHES + _NUMBERS + _LISTS + _TEXTS
+}
+_BY_OLD_NAME = {
+    "INVITE_EMAIL": "invite_emails",
+    "SOURCE_CALENDARS": "accounts",
+    "POLL_INTERVAL_MINUTES": "poll_interval",
+    "ENABLE_AUTO_INVITE": "auto_invite",
+    "DEBUG_LOGGING": "log_level",
+    "WEBHOOK_URL": "push_url",
+    "GOOGLE_WEBHOOK_URL": "push_url",
+    "UPTIME_KUMA_PUSH_URL": "heartbeat_url",
+}
+_BROKER = {f"MQTT_{name.upper()}": f"mqtt.{name}" for name in ("host", "port", "username", "password")}
+_ENDPOINTS = ("calendar_api", "gmail_api", "auth_uri", "token_uri", "revoke_uri")
+_OTHERS = {"CALBOT_DATA", "CALBOT_IMAGE", "CALBOT_PANEL_PORT", "CALBOT_PUSH_PORT", "CALBOT_BIND"}
+_OTHERS |= {f"CALBOT_{name.upper()}" for name in _ENDPOINTS}
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """Addresses that stand in for Google's own, where they are set."""
+
+    calendar_api: str | None = None
+    gmail_api: str | None = None
+    auth_uri: str | None = None
+    token_uri: str | None = None
+    revoke_uri: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was found before the shell's own options are read: `values` is laid together, not yet checked."""
+
+    data: Path
+    values: Mapping[str, object]
+    origin: Mapping[str, str]
+    endpoints: Endpoints
+    time_zone: str
+    notes: tuple[str, ...]
+
+
+def data_directory(environ: Mapping[str, str]) -> Path:
+    """Return the data directory."""
+    return Path(environ.get("CALBOT_DATA") or ("/data" if environ.get("CALBOT_IMAGE") == "1" else "./data"))
+
+
+def gather(environ: Mapping[str, str]) -> Found:
+    """Read every source and lay one over the other. Raises BadOptions."""
+    data = data_directory(environ)
+    values: dict[str, object] = {}
+    origin: dict[str, str] = {}
+    _lay(values, origin, "options.json", json_options(data / "options.json"))
+    _lay(values, origin, "calbot.yaml", yaml_options(data / "calbot.yaml"))
+    for name, key, value in _spoken(environ):
+        group, _, inner = key.rpartition(".")
+        _lay(values, origin, name, {group: {inner: value}} if group else {inner: value})
+    refuse_unknown(values, engine_settings.KEYS + SHELL_KEYS)
+    zone, zone_notes = _time_zone(environ)
+    notes = (*_environment_notes(environ), *zone_notes)
+    return Found(data, values, origin, _endpoints(environ), zone, notes)
+
+
+def settings(found: Found) -> tuple[Settings, tuple[str, ...]]:
+    """Return the engine's settings and every remark about the options. Raises BadOptions."""
+    given = {key: value for key, value in found.values.items() if key not in SHELL_KEYS}
+    overridden = found.endpoints.calendar_api is not None
+    try:
+        parsed, notes = engine_settings.parse(given, endpoints_overridden=overridden)
+    except BadOptions as error:
+        raise named(error, found.origin) from None
+    return msgspec.structs.replace(parsed, time_zone=found.time_zone), (*notes, *found.notes)
+
+
+def named(error: BadOptions, origin: Mapping[str, str]) -> BadOptions:
+    """Return the complaint with the file or variable that the bad value is from."""
+    source = origin.get(str(error).split(":", 1)[0], "options.json")
+    return error if source == "options.json" else BadOptions(f"{source}: {error}")
+
+
+def _lay(merged: dict[str, object], origin: dict[str, str], name: str, layer: Mapping[str, object]) -> None:
+    """Lay one source over the others: groups merge, everything else replaces."""
+    for key, value in layer.items():
+        below = merged.get(key)
+        if key in NESTED and value is None:
+            continue
+        origin[key] = name
+        if key in NESTED and isinstance(value, dict):
+            origin |= {f"{key}.{inner}": name for inner in value}
+            value = {**below, **value} if isinstance(below, dict) else value  # noqa: PLW2901
+        merged[key] = value
+
+
+def _spoken(environ: Mapping[str, str]) -> list[tuple[str, str, object]]:
+    """Return name, key and value of each option that the environment sets; the last one wins."""
+    found: list[tuple[str, str, object]] = []
+    for name, key in [*_BY_OLD_NAME.items(), *_BY_OWN_NAME.items(), *_BROKER.items()]:
+        word = environ.get(name, "").strip()
+        if not word:
+            continue
+        if name == "DEBUG_LOGGING":
+            if _env_switch(name, word):
+                found.append((name, key, "debug"))
+        elif name == "POLL_INTERVAL_MINUTES":
+            if not re.fullmatch(r"\d{1,6}(\.\d{1,6})?", word):
+                raise BadOptions(f"{name}: {shown(word)} is not a number; write minutes, like 5.")
+            found.append((name, key, round(float(word) * 60)))
+        elif key in _SWITCHES:
+            found.append((name, key, _env_switch(name, word)))
+        elif key in _NUMBERS:
+            found.append((name, key, env_number(environ, name, 0)))
+        elif key in _LISTS:
+            found.append(
+                (name, key, list(dict.fromkeys(part.strip() for part in word.split(",") if part.strip())))
+            )
+        else:
+            found.append((name, key, word))
+    return found
+
+
+def _env_switch(name: str, word: str) -> bool:
+    return switch(engine_settings.WORDS.get(word.lower(), word), name)
+
+
+def env_number(environ: Mapping[str, str], name: str, standard: int) -> int:
+    word = environ.get(name, "").strip() or str(standard)
+    if not re.fullmatch(r"-?[0-9]{1,9}", word):
+        raise BadOptions(f"{name}: {shown(word)} is not a whole number; write digits only.")
+    return int(word)
+
+
+def _environment_notes(environ: Mapping[str, str]) -> list[str]:
+    notes = []
+    if environ.get("EXPECTED_CHANNEL_ID"):
+        notes.append("EXPECTED_CHANNEL_ID: superseded by a secret per channel; you can remove it.")
+    known = _OTHERS | _BY_OWN_NAME.keys()
+    for name in sorted(environ):
+        if name.startswith("CALBOT_") and name not in known:
+            try:
+                refuse_unknown([name], known)
+            except BadOptions as error:
+                notes.append(f"{error}")
+    return notes
+
+
+def _time_zone(environ: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
+    name = environ.get("TZ", "").strip().removeprefix(":")
+    if not name:
+        return "UTC", ()
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return "UTC", (f"TZ: {shown(name)} is not a time zone like Europe/Berlin; UTC is used.",)
+    return name, ()
+
+
+def _endpoints(environ: Mapping[str, str]) -> Endpoints:
+    found: dict[str, str] = {}
+    for name in _ENDPOINTS:
+        variable = f"CALBOT_{name.upper()}"
+        address = environ.get(variable, "").strip()
+        if not address:
+            continue
+        try:
+            usable = urlsplit(address).scheme in ("http", "https") and bool(urlsplit(address).hostname)
+        except ValueError:
+            usable = False
+        if not usable:
+            raise BadOptions(
+                f"{variable}: {shown(address)} is not a web address; write it like https://host/path."
+            )
+        found[name] = address.rstrip("/") + "/" if name.endswith("_api") else address
+    return Endpoints(**found)

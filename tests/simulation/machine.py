@@ -1,0 +1,236 @@
+"""What the simulation puts in the machine's place: time, chance, the disk's commits and the wire to Google."""
+
+import io
+import random
+import sqlite3
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import urllib3
+from google.oauth2.credentials import Credentials
+
+from calbot.errors import SignInNeeded
+from calbot.google.calendars import GoogleCalendars, service
+from calbot.google.transport import AccountHttp
+from calbot.ports import Calendars
+from tests.google_server.api import handle
+from tests.google_server.values import ConnectionLost, Request, Response
+from tests.google_server.world import World
+
+API = "https://google.example/calendar/v3/"
+TOKEN_URI = "https://google.example/token"
+READ_TIMEOUT = 30.0
+
+
+class Crash(BaseException):
+    """The process is killed at this very place: nothing of ours may catch it."""
+
+
+class VirtualClock:
+    """Time that passes only when somebody lets it."""
+
+    def __init__(self, start: float) -> None:
+        self._start = start
+        self._seconds = start
+
+    def now(self) -> float:
+        return self._seconds
+
+    def monotonic(self) -> float:
+        return self._seconds - self._start + 1000.0
+
+    def sleep(self, seconds: float) -> None:
+        self._seconds += max(0.0, seconds)
+
+    def to(self, moment: float) -> None:
+        """Let time pass until then, if it is not later already."""
+        self._seconds = max(self._seconds, moment)
+
+
+class SeededRandom:
+    """Chance that a seed replays."""
+
+    def __init__(self, seed: int) -> None:
+        self._random = random.Random(f"engine {seed}")
+
+    def uniform(self, low: float, high: float) -> float:
+        return self._random.uniform(low, high)
+
+    def token(self, nbytes: int) -> bytes:
+        return self._random.randbytes(nbytes)
+
+
+class Seams:
+    """The places where a run can be killed. `crossed` names each that was passed; `fired` those that killed.
+
+    `crash_at` are numbers of crossings, counted from 1 over all lives. `disk_full` makes every commit fail.
+    """
+
+    def __init__(self, crash_at: frozenset[int] = frozenset()) -> None:
+        self.crash_at = crash_at
+        self.crossed: list[str] = []
+        self.fired: list[str] = []
+        self.disk_full = False
+        self.refused_commits = 0
+        self.commits = 0
+        self.on_crash: Callable[[], None] = lambda: None
+
+    def cross(self, place: str) -> None:
+        """Pass a seam, or die there."""
+        self.crossed.append(place)
+        if len(self.crossed) in self.crash_at:
+            self.fired.append(place)
+            self.on_crash()
+            raise Crash(place)
+
+
+class SeamedConnection(sqlite3.Connection):
+    """A connection whose commits are seams. It waits for no disk: crashes here are of the process, not of the power."""
+
+    seams: Seams
+
+    def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
+        if sql == "PRAGMA synchronous = FULL":
+            return super().execute("PRAGMA synchronous = OFF")
+        if sql != "COMMIT":
+            return super().execute(sql, parameters)
+        self.seams.cross("before a commit")
+        if self.seams.disk_full:
+            self.seams.refused_commits += 1
+            raise sqlite3.OperationalError("database or disk is full")
+        done = super().execute(sql)
+        self.seams.commits += 1
+        self.seams.cross("after a commit")
+        return done
+
+
+class Disk:
+    """Opens seamed connections and can drop them all, as the end of a process does."""
+
+    def __init__(self, seams: Seams) -> None:
+        self._seams = seams
+        self._open: list[sqlite3.Connection] = []
+
+    def connect(self, path: str) -> sqlite3.Connection:
+        """What `Database` takes as its way to connect."""
+        connection = sqlite3.connect(
+            path, check_same_thread=False, isolation_level=None, timeout=5.0, factory=SeamedConnection
+        )
+        connection.seams = self._seams
+        self._open.append(connection)
+        return connection
+
+    def drop(self) -> None:
+        """Close every connection; what was not committed is lost."""
+        for connection in self._open:
+            connection.close()
+        self._open.clear()
+
+
+class Wire(urllib3.PoolManager):
+    """The pool's place: each request goes straight to the fake Google, and time passes as its answer says.
+
+    `during` is called in the middle of each call, before and after Google has worked on it: others act there.
+    `amend` may change an answer. Writes cut off by a crash are kept in `strays`: they may land later.
+    """
+
+    def __init__(self, world: World, clock: VirtualClock, seams: Seams) -> None:
+        super().__init__()
+        self.during: Callable[[], None] = lambda: None
+        self.amend: Callable[[Request, Response], None] = lambda _request, _response: None
+        self.strays: list[Request] = []
+        self._world = world
+        self._clock = clock
+        self._seams = seams
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        body: Any = None,
+        fields: Any = None,
+        headers: Any = None,
+        json: Any = None,
+        **_ignored: Any,
+    ) -> urllib3.BaseHTTPResponse:
+        data = body.encode() if isinstance(body, str) else body or b""
+        request = Request.to(method, url, dict(headers or {}), data)
+        self.during()
+        try:
+            self._seams.cross("before a call")
+        except Crash:
+            if method == "PATCH":
+                self.strays.append(request)
+            raise
+        try:
+            answer = handle(self._world, request)
+        except ConnectionLost as error:
+            self._seams.cross("after a call, its answer lost")
+            raise urllib3.exceptions.ProtocolError("the connection broke") from error
+        if method != "GET":
+            self._seams.cross("after a write, before its answer")
+        self.during()
+        self.amend(request, answer)
+        if answer.delay > READ_TIMEOUT:
+            self._clock.sleep(READ_TIMEOUT)
+            pool = self.connection_from_url(url)
+            raise urllib3.exceptions.ReadTimeoutError(pool, url, "Read timed out.")
+        self._clock.sleep(answer.delay)
+        self._seams.cross("after a call")
+        return urllib3.HTTPResponse(
+            io.BytesIO(answer.body),
+            headers=answer.headers,
+            status=answer.status,
+            preload_content=False,
+            request_method=method,
+        )
+
+    def land(self, request: Request) -> None:
+        """Let a stray write arrive at Google; nobody waits for its answer."""
+        handle(self._world, request)
+
+
+@lru_cache(maxsize=1)
+def _service() -> object:
+    return service(API)
+
+
+class SimulatedAccounts:
+    """The Accounts port: sign-ins without files, each with the real client over the wire."""
+
+    def __init__(self, world: World, wire: Wire, clock: VirtualClock, chance: SeededRandom) -> None:
+        self._world = world
+        self._wire = wire
+        self._clock = clock
+        self._random = chance
+        self._refresh_tokens: dict[str, str] = {}
+        self._versions: dict[str, int] = {}
+
+    def sign_in(self, email: str) -> None:
+        """What a finished sign-in leaves."""
+        self._refresh_tokens[email] = self._world.tokens.grant(email).refresh_token
+        self._versions[email] = self._versions.get(email, 0) + 1
+
+    def emails(self) -> tuple[str, ...]:
+        return tuple(self._refresh_tokens)
+
+    def problems(self) -> tuple[str, ...]:
+        return ()
+
+    def version(self, email: str) -> int:
+        return self._versions.get(email, 0)
+
+    def calendars(self, email: str) -> Calendars:
+        if email not in self._refresh_tokens:
+            raise SignInNeeded(f"There is no token file {email}.json.", "auth_revoked")
+        client, secret = next(iter(self._world.tokens.clients.items()))
+        credentials = Credentials(
+            token=None,
+            refresh_token=self._refresh_tokens[email],
+            token_uri=TOKEN_URI,
+            client_id=client,
+            client_secret=secret,
+        )
+        http = AccountHttp(email, credentials, self._wire, self._clock)
+        return GoogleCalendars(_service(), http, self._clock, self._random)

@@ -1,0 +1,311 @@
+"""Promises of calbot.settings: what is wrong is said in one sentence, and nothing unset invites anybody."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from calbot.errors import BadOptions
+from calbot.settings import AccountChoice, Settings, parse, parse_switch
+
+COMPLAINTS: list[tuple[dict[str, object], str]] = [
+    ({"invite_email": []}, "invite_email: unknown option; did you mean invite_emails?"),
+    ({"zebra": 1}, "zebra: unknown option; remove it; the documentation has the known ones."),
+    (
+        {"limits": {"invites_per_hours": 3}},
+        "limits.invites_per_hours: unknown option; did you mean invites_per_hour?",
+    ),
+    ({"limits": 5}, "limits: 5 is not a group; it may hold invites_per_hour and removals_per_pass."),
+    ({"rules": [{"name": "school"}]}, "rules: not available in this version; leave it empty."),
+    (
+        {"invite_emails": "bob@example.com"},
+        "invite_emails: 'bob@example.com' is not a list; write [bob@example.com].",
+    ),
+    (
+        {"invite_emails": ["bob"]},
+        "invite_emails: 'bob' is not an e-mail address; write it like bob@example.com.",
+    ),
+    ({"invite_emails": [7]}, "invite_emails: 7 is not text; write it like bob@example.com."),
+    (
+        {"invite_emails": ["bob@\nexample.com"]},
+        "invite_emails: 'bob@\\nexample.com' holds an invisible character; write it like bob@example.com.",
+    ),
+    (
+        {"invite_emails": [f"g{n}@example.com" for n in range(201)]},
+        "invite_emails: 201 addresses are too many; Google allows 200.",
+    ),
+    ({"accounts": {}}, "accounts: a group is not a list; write [{email: anna@example.com}]."),
+    ({"accounts": [3]}, "accounts: 3 is not a group; it may hold email and calendars."),
+    ({"accounts": [{"mail": "x"}]}, "accounts.mail: unknown option; did you mean email?"),
+    (
+        {"accounts": [{"email": "anna"}]},
+        "accounts: 'anna' is not an e-mail address; write it like bob@example.com.",
+    ),
+    (
+        {"accounts": [{"calendars": ["primary"]}]},
+        "accounts: '' is not an e-mail address; write it like bob@example.com.",
+    ),
+    (
+        {"accounts": ["anna@example.com", {"email": "Anna@example.com"}]},
+        "accounts: anna@example.com is there twice; put its calendars into one entry.",
+    ),
+    (
+        {"accounts": [{"email": "anna@example.com", "calendars": "all"}]},
+        (
+            "accounts.calendars: 'all' is not a list; "
+            "write [primary], or the ids from Google Calendar's settings."
+        ),
+    ),
+    (
+        {"accounts": [{"email": "anna@example.com", "calendars": ["Family events"]}]},
+        (
+            "accounts.calendars: 'Family events' is not a calendar's id; "
+            "write [primary], or the ids from Google Calendar's settings."
+        ),
+    ),
+    ({"auto_invite": "yes"}, "auto_invite: 'yes' is neither on nor off; write true or false."),
+    ({"dry_run": 1}, "dry_run: 1 is neither on nor off; write true or false."),
+    ({"first_sync": "all"}, "first_sync: 'all' is not one of the choices; write ignore or invite_future."),
+    ({"poll_interval": 5}, "poll_interval: 5 is too small; write a whole number from 15 to 86400 (seconds)."),
+    (
+        {"poll_interval": 1e99},
+        "poll_interval: a huge number is too large; write a whole number from 15 to 86400 (seconds).",
+    ),
+    (
+        {"poll_interval": True},
+        "poll_interval: true is not a whole number; write a whole number from 15 to 86400 (seconds).",
+    ),
+    ({"poll_interval": "60"}, "poll_interval: '60' is text; write the number 60 without quotes."),
+    (
+        {"poll_interval": float("nan")},
+        "poll_interval: nan is not a whole number; write a whole number from 15 to 86400 (seconds).",
+    ),
+    (
+        {"limits": {"invites_per_hour": 0}},
+        "limits.invites_per_hour: 0 is too small; write a whole number from 1 to 10000.",
+    ),
+    (
+        {"limits": {"removals_per_pass": 10**5000}},
+        "limits.removals_per_pass: a huge number is too large; write a whole number from 0 to 10000.",
+    ),
+    ({"push_url": 5}, "push_url: 5 is not text; write it like https://example.org/push."),
+    (
+        {"push_url": "example.org"},
+        "push_url: 'example.org' is not a web address; write it like https://example.org/push.",
+    ),
+    (
+        {"push_url": "https://[::1"},
+        "push_url: 'https://[::1' is not a web address; write it like https://example.org/push.",
+    ),
+    (
+        {"push_url": "https://bob@example.org"},
+        "push_url: 'https://bob@example.org' is not a web address; write it like https://example.org/push.",
+    ),
+    (
+        {"push_url": "http://example.org/push"},
+        (
+            "push_url: 'http://example.org/push' is not https, as Google wants it; "
+            "write it like https://example.org/push."
+        ),
+    ),
+]
+
+
+@pytest.mark.parametrize(("raw", "sentence"), COMPLAINTS, ids=[sentence[:40] for _, sentence in COMPLAINTS])
+def test_what_is_wrong_is_said_in_one_sentence_with_key_and_remedy(
+    raw: dict[str, object], sentence: str
+) -> None:
+    """Each complaint names the key, what was found and what to write instead."""
+    with pytest.raises(BadOptions) as caught:
+        parse(raw, endpoints_overridden=False)
+
+    assert str(caught.value) == sentence
+
+
+def test_unset_options_invite_nobody() -> None:
+    """No option, no list, and no empty entry ever makes a guest."""
+    unset: list[dict[str, object]] = [
+        {},
+        {"invite_emails": None},
+        {"invite_emails": []},
+        {"invite_emails": ["", "  ", None]},
+    ]
+    for raw in unset:
+        settings, notes = parse(raw, endpoints_overridden=False)
+
+        assert settings == Settings() and settings.invite_emails == ()
+        assert notes == ()
+
+
+def test_addresses_are_lower_case_and_there_once() -> None:
+    """The same guest in two spellings is one guest; the order stays."""
+    settings, _ = parse(
+        {"invite_emails": ["Carol@Example.com", " bob@example.com ", "carol@example.COM"]},
+        endpoints_overridden=False,
+    )
+
+    assert settings.invite_emails == ("carol@example.com", "bob@example.com")
+
+
+def test_accounts_have_their_primary_calendar_unless_others_are_named() -> None:
+    """A bare address and an empty list of calendars both mean primary; empty rows are dropped."""
+    settings, _ = parse(
+        {
+            "accounts": [
+                {},
+                "",
+                {"email": "", "calendars": []},
+                "Anna@Example.com",
+                {
+                    "email": "carl@example.com",
+                    "calendars": ["family@group.calendar.google.com", "primary", "primary"],
+                },
+            ]
+        },
+        endpoints_overridden=False,
+    )
+
+    assert settings.accounts == (
+        AccountChoice("anna@example.com", ("primary",)),
+        AccountChoice("carl@example.com", ("family@group.calendar.google.com", "primary")),
+    )
+
+
+@pytest.mark.parametrize(
+    ("given_url", "used"),
+    [
+        ("https://example.org", "https://example.org/push"),
+        ("https://example.org/", "https://example.org/push"),
+        ("https://example.org:8443/hook?x=1", "https://example.org:8443/hook?x=1"),
+        ("  ", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_a_push_address_without_a_path_gets_one(given_url: str | None, used: str | None) -> None:
+    """People give the host alone; the push door listens on /push."""
+    settings, _ = parse({"push_url": given_url}, endpoints_overridden=False)
+
+    assert settings.push_url == used
+
+
+def test_plain_http_is_for_servers_that_stand_in_for_google() -> None:
+    """Only with overridden endpoints may the push address be plain http."""
+    settings, _ = parse({"push_url": "http://127.0.0.1:8098"}, endpoints_overridden=True)
+
+    assert settings.push_url == "http://127.0.0.1:8098/push"
+
+
+def test_options_of_later_versions_are_accepted_and_named() -> None:
+    """Their defaults are silent; anything else is a sentence, and the start goes on."""
+    silent: dict[str, object] = {
+        "rules": [],
+        "central_calendar": None,
+        "mirroring": True,
+        "delete_original": {"enabled": False, "grace": 3600},
+        "notify": [],
+        "alerts": [],
+        "report_at": None,
+        "heartbeat_url": "",
+    }
+    loud: dict[str, object] = {
+        "central_calendar": "family@group.calendar.google.com",
+        "delete_original": {"enabled": True},
+    }
+
+    assert parse(silent, endpoints_overridden=False)[1] == ()
+    assert parse(loud, endpoints_overridden=False)[1] == (
+        "central_calendar: copies come in a later version; ignored for now.",
+        "delete_original: deleting originals comes in a later version; ignored for now.",
+    )
+
+
+def test_a_whole_float_counts_as_a_number() -> None:
+    """Some forms write 60.0 for 60."""
+    settings, _ = parse({"poll_interval": 60.0}, endpoints_overridden=False)
+
+    assert settings.poll_interval == 60 and isinstance(settings.poll_interval, int)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "meant"),
+    [
+        ("auto_invite", True, True),
+        ("auto_invite", "OFF", False),
+        ("dry_run", " on ", True),
+        ("poll_interval", "120", 120),
+        ("poll_interval", 120.0, 120),
+        ("invites_per_hour", 10, 10),
+        ("limits.invites_per_hour", "10", 10),
+    ],
+)
+def test_switches_understand_what_dashboards_send(key: str, value: object, meant: object) -> None:
+    """MQTT switches say ON and OFF, numbers come as text."""
+    assert parse_switch(key, value) == meant
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "sentence"),
+    [
+        ("auto_invite", "maybe", "auto_invite: 'maybe' is neither on nor off; write true or false."),
+        ("auto_invite", 1, "auto_invite: 1 is neither on nor off; write true or false."),
+        (
+            "poll_interval",
+            1,
+            "poll_interval: 1 is too small; write a whole number from 15 to 86400 (seconds).",
+        ),
+        (
+            "invites_per_hour",
+            None,
+            "invites_per_hour: nothing is not a whole number; write a whole number from 1 to 10000.",
+        ),
+        (
+            "invite_emails",
+            "bob@example.com",
+            (
+                "'invite_emails': cannot be switched while running; "
+                "these can: auto_invite, dry_run, poll_interval, invites_per_hour."
+            ),
+        ),
+    ],
+)
+def test_a_bad_switch_is_refused_with_a_sentence(key: str, value: object, sentence: str) -> None:
+    """Whom to invite, above all, is never switched from outside."""
+    with pytest.raises(BadOptions) as caught:
+        parse_switch(key, value)
+
+    assert str(caught.value) == sentence
+
+
+_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=30) | st.binary(max_size=5),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner, max_size=4),
+    max_leaves=12,
+)
+_keys = st.sampled_from(
+    [
+        "accounts",
+        "invite_emails",
+        "limits",
+        "poll_interval",
+        "push_url",
+        "first_sync",
+        "alerts",
+        "delete_original",
+    ]
+)
+
+
+@given(st.dictionaries(_keys | st.text(max_size=12), _values, max_size=5))
+def test_whatever_is_written_is_understood_or_refused(raw: dict[str, object]) -> None:
+    """Any value ends in settings or in BadOptions, and whom the settings invite was written there."""
+    try:
+        settings, _ = parse(raw, endpoints_overridden=False)
+    except BadOptions as refusal:
+        said = str(refusal)
+        assert said.isprintable()
+    else:
+        written = raw.get("invite_emails") or []
+        assert isinstance(written, list)
+        assert set(settings.invite_emails) <= {
+            entry.strip().lower() for entry in written if isinstance(entry, str)
+        }
