@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from addon import logs, options, stopping
-from addon.broker import Broker
+from addon.broker import HOST, EmbeddedBroker
 from addon.mqtt.bridge import Bridge
 from addon.mqtt.connection import BrokerAddress, MqttOptions
 from addon.options import Options, Place
@@ -20,6 +20,7 @@ from calbot.errors import BadOptions, CalbotError, DirectoryInUse, StoreError
 from calbot.google.accounts import GoogleAccounts
 from calbot.model import Outgoing
 from calbot.settings import Settings
+from calbot.sources import Endpoints
 from calbot.store import outbox
 from calbot.store.database import Database
 
@@ -95,7 +96,7 @@ class App:
     def _engine(
         self, where: Place, wanted: Options | None, problem: str | None, database: Database
     ) -> Engine:
-        endpoints = wanted.endpoints if wanted is not None else options.Endpoints()
+        endpoints = wanted.endpoints if wanted is not None else Endpoints()
         accounts = GoogleAccounts(
             where.data,
             self._clock,
@@ -132,15 +133,15 @@ class App:
         if mqtt.host is not None:
             address = BrokerAddress(mqtt.host, mqtt.port, mqtt.username, mqtt.password)
             return lambda: address
-        own = Broker(mqtt.port)
+        own = EmbeddedBroker(self._clock, port=mqtt.port)
         try:
             own.start()
         except CalbotError as error:
             log.warning("%s", error)
         else:
             self._parts.append(own)
-            log.info("No broker is configured: Calbot runs its own at %s:%d.", own.host, own.port)
-        address = BrokerAddress(own.host, own.port)
+            log.info("No broker is configured: Calbot runs its own at %s:%d.", HOST, own.port)
+        address = BrokerAddress(HOST, own.port)
         return lambda: address
 
     def _doors(
@@ -201,7 +202,7 @@ class App:
 
     def _close(self, engine: Engine) -> int:
         engine.stop()
-        for part in self._parts:
+        for part in reversed(self._parts):
             part.stop()
         log.info("Calbot has stopped.")
         return OK

@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import ctypes
+import functools
+import importlib.util
 import logging
 import os
 import shutil
@@ -12,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from calbot.errors import CalbotError
@@ -32,7 +35,8 @@ class NoBroker(CalbotError):
 class EmbeddedBroker:
     """Listens on 127.0.0.1 without passwords, keeps nothing on disk, and ends with this process.
 
-    `port` 0 takes a free one; it is known after `start`. `path` is where mosquitto is looked for.
+    `port` 0 takes a free one; it is known after `start`. `path` is where mosquitto is looked for. Start it in a
+    thread that stays: the child ends with the thread that made it.
     """
 
     def __init__(self, clock: Clock, *, port: int = 0, path: str | None = None) -> None:
@@ -49,6 +53,11 @@ class EmbeddedBroker:
         if self._child is not None:
             return self._child.poll() is None
         return self._inner is not None and self._inner.alive
+
+    @property
+    def pid(self) -> int:
+        """The process that serves: mosquitto's, or our own."""
+        return self._child.pid if self._child is not None else os.getpid()
 
     def start(self) -> None:
         """Start the broker and wait until it answers. Raises NoBroker."""
@@ -86,7 +95,12 @@ class EmbeddedBroker:
     def _start_child(self, program: str) -> None:
         self._directory = tempfile.TemporaryDirectory(prefix="calbot-broker-")
         configuration = Path(self._directory.name) / "mosquitto.conf"
-        lines = [f"listener {self.port} {HOST}", "allow_anonymous true", "persistence false", "log_type error"]
+        lines = [
+            f"listener {self.port} {HOST}",
+            "allow_anonymous true",
+            "persistence false",
+            "log_type error",
+        ]
         if os.geteuid() == 0:
             lines.append("user root")  # else it changes to a user who may not read this file
         configuration.write_text("\n".join(lines) + "\n")
@@ -107,6 +121,7 @@ class _Amqtt:
     def __init__(self, port: int) -> None:
         self._port = port
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping: asyncio.Event | None = None
         self._thread: threading.Thread | None = None
 
     @property
@@ -114,22 +129,66 @@ class _Amqtt:
         return self._thread is not None and self._thread.is_alive()
 
     def start(self) -> None:
-        try:
-            from amqtt.broker import Broker
-        except ImportError as error:
+        if importlib.util.find_spec("amqtt") is None:
             raise NoBroker(
                 "There is no MQTT broker: install mosquitto (Debian: apt-get install mosquitto), "
                 "or set mqtt.host to a broker of yours."
-            ) from error
+            )
         # It logs every packet, and each connection that ends as an error.
         for name in ("amqtt", "transitions"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
-        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name="broker", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        if self._loop is not None and self._stopping is not None:
+            with contextlib.suppress(RuntimeError):  # it ended by itself
+                self._loop.call_soon_threadsafe(self._stopping.set)
+        if self._thread is not None:
+            self._thread.join(STOP_SECONDS)
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except Exception:
+            log.exception("The embedded broker ended.")
+
+    async def _serve(self) -> None:
+        from amqtt.broker import Broker  # noqa: PLC0415  an extra that need not be there
+
         configuration = {
             "listeners": {"default": {"type": "tcp", "bind": f"{HOST}:{self._port}"}},
             "plugins": {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}},
         }
-        self._thread = threading.Thread(
-            target=self._run, args=(Broker, configuration), name="broker", daemon=True
-        )
-        self._thread.start()
+        stopping = asyncio.Event()
+        self._loop, self._stopping = asyncio.get_running_loop(), stopping
+        broker = Broker(configuration)
+        await broker.start()
+        await stopping.wait()
+        await broker.shutdown()
+
+
+def _mosquitto(path: str | None) -> str | None:
+    """Return mosquitto's place; Debian keeps it where people other than root do not look."""
+    places = os.environ.get("PATH", "") + os.pathsep + "/usr/sbin" if path is None else path
+    return shutil.which("mosquitto", path=places)
+
+
+def _death_signal() -> Callable[[], object]:
+    """Return a function that lets a child end with the thread that made it, also when we are killed."""
+    prctl = ctypes.CDLL(None).prctl
+    return functools.partial(prctl, _PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _free_port() -> int:
+    with socket.create_server((HOST, 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
+def _answers(port: int) -> bool:
+    try:
+        with socket.create_connection((HOST, port), timeout=0.5):
+            return True
+    except OSError:
+        return False

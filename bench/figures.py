@@ -1,11 +1,8 @@
 """What a benchmark found: a figure, its goal, and the floor beside it; how that is told in a table."""
 
-import gc
 import os
 import re
 import statistics
-import sys
-import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,10 +42,12 @@ class Memory:
 def memory(pid: int | None = None) -> Memory:
     """Return the memory of a process; of this one without `pid`."""
     folder = Path("/proc") / str(pid or os.getpid())
-    status, sums = (folder / "status").read_text(), (folder / "smaps_rollup").read_text()
-    return Memory(
-        resident=_kib(status, "VmRSS"), highest=_kib(status, "VmHWM"), share=_kib(sums, "Pss")
-    )
+    return memory_told((folder / "status").read_text() + (folder / "smaps_rollup").read_text())
+
+
+def memory_told(text: str) -> Memory:
+    """Return the memory that a process's `status` and `smaps_rollup` tell."""
+    return Memory(resident=_kib(text, "VmRSS"), highest=_kib(text, "VmHWM"), share=_kib(text, "Pss"))
 
 
 def _kib(text: str, name: str) -> float:
@@ -107,9 +106,3 @@ def _row(figure: Figure) -> tuple[str, ...]:
 
 def _number(value: float) -> str:
     return f"{value:.0f}" if value == int(value) or abs(value) >= 100 else f"{value:.3g}"
-
-
-def quiet_process() -> None:
-    """Say on standard error what this process still holds; for looking into a figure by hand."""
-    gc.collect()
-    print(memory(), threading.active_count(), len(sys.modules), file=sys.stderr)

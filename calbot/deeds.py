@@ -108,7 +108,8 @@ def _invite(deed: Deed, invite: Invite, calendars: Calendars, decide: Decide) ->
     try:
         written = calendars.add_guests(calendar, event, invite.guests, stamp, invite.send_updates)
     except ChangedMeanwhile:
-        return _decided(calendars.get(calendar, event.id), decide)
+        event = calendars.get(calendar, event.id)
+        return (_settled(invite, event) if deed.uncertain else None) or _decided(event, decide)
     except Uncertain as error:
         return _look_for(invite, deed, calendars, error)
     return Done(written, invite.guests)

@@ -197,6 +197,7 @@ class Deed(Noun, frozen=True, kw_only=True):
     reason: str | None = None
     run_id: str = ""
     source: str = "poll"
+    seen_at: float | None = None
 
 
 class Outcome(Noun, frozen=True, kw_only=True, tag="calendar"):

@@ -138,5 +138,5 @@ def _failure(deed: Deed, reason: str, text: str, *, retry_at: float | None) -> O
 def _outcome(event_type: str, deed: Deed, **parts: object) -> Outcome:
     event = None if isinstance(deed.action, LookUp) else deed.action.event
     rule = None if isinstance(deed.action, LookUp) else deed.action.rule
-    basis = {"event": event, "rule": rule, "source": deed.source, "run_id": deed.run_id}
+    basis = {"event": event, "rule": rule, "source": deed.source, "run_id": deed.run_id, "seen_at": deed.seen_at}
     return Outcome(event_type=event_type, key=deed.key, **{**basis, **parts})  # type: ignore[arg-type]

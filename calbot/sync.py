@@ -7,6 +7,7 @@ import msgspec
 from calbot.errors import RetryLater, StaleSyncToken
 from calbot.model import (
     SILENT_SKIPS,
+    Action,
     CalendarKey,
     Change,
     Deed,
@@ -231,12 +232,12 @@ def enter(
         action = verdict.action
         if isinstance(action, Skip):
             if is_remembered(action):
-                ledger.add(tx, key, action, "skipped", order.now, run_id=order.run_id, source=order.source)
+                _add(tx, key, action, "skipped", order)
             if action.reason not in SILENT_SKIPS:
                 announced.append(skipped(key, action))
         elif action is not None:
             state: DeedState = "started" if len(deeds) < order.room else "planned"
-            deeds.append(ledger.add(tx, key, action, state, order.now, run_id=order.run_id, source=order.source))
+            deeds.append(_add(tx, key, action, state, order))
         said += [
             msgspec.structs.replace(
                 outcome,
@@ -250,6 +251,11 @@ def enter(
         ]
     outbox.put(tx, said, order.now, random)
     return deeds
+
+
+def _add(tx: Tx, key: EventKey, action: Action, state: DeedState, order: Order) -> Deed:
+    origin = {"run_id": order.run_id, "source": order.source}
+    return ledger.add(tx, key, action, state, order.now, seen_at=order.seen_at, **origin)
 
 
 def skipped(key: EventKey, skip: Skip) -> Outcome:

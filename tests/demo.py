@@ -22,7 +22,8 @@ from typing import Any
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
-from addon.broker import Broker
+from addon.broker import EmbeddedBroker
+from calbot.clock import SystemClock
 
 ROOT = Path(__file__).resolve().parent.parent
 ANNA, BOB = "anna@example.com", "bob@example.com"
@@ -46,7 +47,7 @@ def _run(cleanup: contextlib.ExitStack, seconds: float | None) -> int:
     began = time.monotonic()
     data = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="calbot-demo-")))
     google = cleanup.enter_context(_google(data))
-    broker = Broker(_port(0))
+    broker = EmbeddedBroker(SystemClock())
     broker.start()
     cleanup.callback(broker.stop)
     radio = Radio(broker.port)
@@ -178,7 +179,7 @@ class Story:
         kind, title = message["event_type"], message.get("title") or "?"
         if kind == "invited":
             guests = ", ".join(message["guests_added"])
-            _tell("MQTT", f"{kind}: {guests} to “{title}”, {message['latency_s']:.2f} s after the push")
+            _tell("MQTT", f"{kind}: {guests} to “{title}”, {message['latency_s']:.2f} s after Google's push")
             _tell("Google", f"guests of “{title}”: {', '.join(self.google.guests(message['event_id'])) or 'none'}")
         elif kind != "event_created":
             _tell("MQTT", f"{kind}: “{title}” {message.get('reason_text') or ''}".rstrip())

@@ -1,6 +1,7 @@
 """Flat JSON of at most 4 KB: who speaks, how much is told, and what is shortened when it does not fit."""
 
 import dataclasses
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -11,26 +12,12 @@ MOST_BYTES = 4096
 Detail = Literal["minimal", "standard", "full"]
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
 
-_SHORTER = ((1024, 128), (512, 64), (256, 32), (128, 16), (64, 8), (32, 4), (16, 1))
-_NEVER_CUT = frozenset(
-    {
-        "v",
-        "id",
-        "seq",
-        "ts",
-        "iid",
-        "event_type",
-        "event_id",
-        "run_id",
-        "account_id",
-        "calendar_id",
-        "command",
-        "code",
-    }
-)
-_NOT_OURS = frozenset(
-    {"icon", "friendly_name", "state", "device_class", "event_types", "unit_of_measurement"}
-)
+_SHORTER = ((1024, 128), (512, 64), (256, 32), (128, 16), (64, 8), (40, 4), (40, 1))
+"""How many letters a text and items a list may keep, try after try. No word of the contract has 40 letters."""
+_LAST_RESORT = (24, 1)
+_MOST_KEYS = 16
+_HEAD = frozenset({"v", "id", "seq", "ts", "iid", "event_type"})
+_NEVER_CUT = _HEAD | {"event_id", "run_id", "account_id", "calendar_id", "command", "code"}
 _LAST_INSTANT = 253402300799.0  # the end of the year 9999
 
 
@@ -65,19 +52,21 @@ def encoded(message: dict[str, Json]) -> bytes:
     except UnicodeEncodeError:
         message = _clean(message)
         body = msgspec.json.encode(message)
-    for most_letters, most_items in _SHORTER:
+    for letters, items in _SHORTER:
         if len(body) <= MOST_BYTES:
-            break
-        body = msgspec.json.encode(_shorter(message, most_letters, most_items))
-    if len(body) > MOST_BYTES:  # only ids without end can do that
-        body = msgspec.json.encode({key: _shorter_value(value, 64, 1) for key, value in message.items()})
+            return body
+        body = msgspec.json.encode(_shorter(message, letters, items, _NEVER_CUT))
+    if len(body) > MOST_BYTES:  # nothing that Google or we make is so long
+        body = msgspec.json.encode(_shorter(message, *_LAST_RESORT, _HEAD))
     return body
 
 
-def _shorter(message: dict[str, Json], letters: int, items: int) -> dict[str, Json]:
+def _shorter(
+    message: dict[str, Json], letters: int, items: int, uncut: Collection[str] = ()
+) -> dict[str, Json]:
     return {
-        key: value if key in _NEVER_CUT else _shorter_value(value, letters, items, whole=key == "link")
-        for key, value in list(message.items())
+        key: value if key in uncut else _shorter_value(value, letters, items, whole=key == "link")
+        for key, value in message.items()
     }
 
 
@@ -88,7 +77,8 @@ def _shorter_value(value: Json, letters: int, items: int, *, whole: bool = False
         case list():
             return [_shorter_value(item, letters, items) for item in value[:items]]
         case dict():
-            return _shorter(dict(list(value.items())[: max(items, 12)]), letters, items)
+            kept = {key[:letters]: inner for key, inner in list(value.items())[:_MOST_KEYS]}
+            return _shorter(kept, letters, items)
         case _:
             return value
 

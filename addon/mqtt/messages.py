@@ -16,6 +16,8 @@ from calbot.model import (
     Snapshot,
 )
 
+_MOST_DATA = 16
+_LONGEST_KEY = 40
 _NOT_OURS = frozenset(
     {"icon", "friendly_name", "state", "device_class", "event_types", "unit_of_measurement"}
 )
@@ -94,8 +96,8 @@ def _system_event(voice: Voice, row: Outgoing, told: Notice, aids: dict[str, str
         "calendar_id": calendar_id(CalendarKey(account or "", calendar)) if calendar else None,
         "reason": told.reason,
     }
-    for key, value in told.data.items():
-        if key not in message and key not in _NOT_OURS and key not in {"replayed", "late_s"}:
+    for key, value in list(told.data.items())[:_MOST_DATA]:
+        if len(key) <= _LONGEST_KEY and key not in message and key not in _NOT_OURS and key not in {"replayed", "late_s"}:
             message[key] = voice.person(value) if isinstance(value, str) else value
     return message
 

@@ -124,9 +124,9 @@ class WebServer:
             channel.handle_close()
         for server in self._servers:
             server.task_dispatcher.shutdown(timeout=0.3)
-            if (
-                not server.task_dispatcher.threads
-            ):  # a thread still at work would write into a closed pipe's number
+            if server.task_dispatcher.threads:
+                server.trigger.socket.close()  # a thread at work will still write into its pipe: leave that be
+            else:
                 server.trigger.close()
 
 

@@ -59,7 +59,7 @@ def _entry(row: Outgoing, now: float, zone: tzinfo) -> Entry:
     where = " · ".join(part for part in (outcome.calendar_name, outcome.key.account) if part)
     return Entry(
         tone=_tone(outcome),
-        text=_text(outcome, now, zone),
+        text=clean(_text(outcome, now, zone), 400),
         title=(clean(event.title, 160) if event else "") or "Event without a title",
         when=day(event.start, now, zone) if event else "",
         where=clean(where, 160),
@@ -82,7 +82,7 @@ def _tone(outcome: Outcome) -> Tone:
 
 
 def _text(outcome: Outcome, now: float, zone: tzinfo) -> str:
-    reason = clean(outcome.reason_text or outcome.reason or "", 300)
+    reason = outcome.reason_text or outcome.reason
     match outcome.event_type:
         case "invited":
             guests = people(outcome.guests_added)

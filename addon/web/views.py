@@ -137,7 +137,7 @@ def page(
         advice=tuple(
             Advice(_TONES[one.level], clean(one.text, 400), clean(one.remedy, 400)) for one in health.reasons
         ),
-        notes=(*_modes(snapshot), *snapshot.notes),
+        notes=(*_modes(snapshot), *(clean(note, 400) for note in snapshot.notes)),
         accounts=tuple(_account(account, now) for account in snapshot.accounts),
         counts=_counts(snapshot, newest, now),
         timeline=entries(newest[:SHOWN], now, zone),
@@ -290,7 +290,7 @@ def _settings(snapshot: Snapshot, options: Sequence[tuple[str, str, str]]) -> tu
     for key, value, origin in options:
         effective = switched.get(key, value)
         source = origin if effective == value else f"switched while running ({origin}: {value})"
-        rows.append(SettingRow(_NAMES.get(key, key), key, clean(effective, 300), source))
+        rows.append(SettingRow(_NAMES.get(key, key), key, clean(effective, 300), clean(source, 300)))
     return tuple(rows)
 
 

@@ -76,7 +76,9 @@ class Database:
     def copy_to(self, target: Path) -> None:
         """Write a whole, consistent copy, also of a running Calbot's store. Raises StoreError."""
         try:
-            self.read().execute("VACUUM INTO ?", (str(target),))
+            # A connection of its own: SQLite refuses VACUUM INTO to one that may only read.
+            with contextlib.closing(self._connect(str(self._path))) as connection:
+                connection.execute("VACUUM INTO ?", (str(target),))
         except sqlite3.Error as error:
             raise StoreError(f"The store cannot be copied: {error}.") from error
 

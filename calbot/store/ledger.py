@@ -8,7 +8,9 @@ from calbot.model import Action, Deed, DeedState, Event, EventKey, LookUp, Skip,
 from calbot.store.database import Tx
 
 KEEP_SECONDS = 90 * 86400.0
-_COLUMNS = "id, account, calendar, event, verb, state, action, attempts, retry_at, uncertain, reason, run_id, source"
+_COLUMNS = (
+    "id, account, calendar, event, verb, state, action, attempts, retry_at, uncertain, reason, run_id, source, seen_at"
+)
 _OPEN = "state IN ('planned', 'started', 'parked', 'held')"
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Action).decode
@@ -19,14 +21,22 @@ def _verb(action: Action) -> Verb:
 
 
 def add(
-    tx: Tx, key: EventKey, action: Action, state: DeedState, now: float, *, run_id: str, source: str
+    tx: Tx,
+    key: EventKey,
+    action: Action,
+    state: DeedState,
+    now: float,
+    *,
+    run_id: str,
+    source: str,
+    seen_at: float,
 ) -> Deed:
     """Write an action down. A Skip is a finished row; of the others there is one open row for each event."""
     skip = isinstance(action, Skip)
     rule = None if isinstance(action, LookUp) else action.rule
     cursor = tx.execute(
         "INSERT INTO deed (account, calendar, event, verb, state, action, reason, reason_text, rule, run_id, source,"
-        " planned_at, finished_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " seen_at, planned_at, finished_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             key.account,
             key.calendar,
@@ -39,6 +49,7 @@ def add(
             rule,
             run_id,
             source,
+            seen_at,
             now,
             now if skip else None,
         ),
@@ -51,6 +62,7 @@ def add(
         action=action,
         run_id=run_id,
         source=source,
+        seen_at=seen_at,
     )
 
 
@@ -174,7 +186,8 @@ def prune(tx: Tx, now: float) -> None:
 
 
 def _deed(row: Any) -> Deed:
-    id_, account, calendar, event, verb, state, action, attempts, retry_at, uncertain, reason, run_id, source = row
+    id_, account, calendar, event, verb, state, action, attempts, retry_at, uncertain, *rest = row
+    reason, run_id, source, seen_at = rest
     return Deed(
         id=id_,
         key=EventKey(account, calendar, event),
@@ -187,4 +200,5 @@ def _deed(row: Any) -> Deed:
         reason=reason,
         run_id=run_id,
         source=source,
+        seen_at=seen_at,
     )

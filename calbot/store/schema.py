@@ -29,7 +29,7 @@ MIGRATIONS: tuple[str, ...] = (
         verb TEXT NOT NULL, target TEXT NOT NULL DEFAULT '', state TEXT NOT NULL, action BLOB NOT NULL,
         attempts INTEGER NOT NULL DEFAULT 0, retry_at REAL, uncertain INTEGER NOT NULL DEFAULT 0,
         reason TEXT, reason_text TEXT, rule TEXT, run_id TEXT NOT NULL, source TEXT NOT NULL,
-        before TEXT, after TEXT, etag TEXT, planned_at REAL NOT NULL, finished_at REAL
+        before TEXT, after TEXT, etag TEXT, seen_at REAL NOT NULL, planned_at REAL NOT NULL, finished_at REAL
     );
     CREATE UNIQUE INDEX open_deed ON deed (account, calendar, event, verb, target)
         WHERE state IN ('planned', 'started', 'parked', 'held');

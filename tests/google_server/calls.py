@@ -53,7 +53,7 @@ class Incoming:
 
 @dataclass(slots=True)
 class Answer:
-    """What a call comes to: the body's text (None: 204) and its etag; `created` holds the id of a new event."""
+    """What a call comes to: the body's text (None: 204), its etag; `created` is the id of a new event."""
 
     text: str | None = None
     etag: str = ""

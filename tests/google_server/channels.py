@@ -73,7 +73,7 @@ class Channels:
     watching: dict[str, list[Channel]] = field(default_factory=dict)
 
     def watch(self, account: str, client: str, resource: str, path: str, body: Doc) -> Doc:
-        """Open a channel on a resource (`events:<calendar>` or `calendarList:<account>`); its answer's document."""
+        """Open a channel on a resource (`events:<calendar>`, `calendarList:<account>`); the answer."""
         name, address = str(body.get("id") or ""), str(body.get("address") or "")
         if not name or not address:
             raise errors.required("Required")

@@ -56,7 +56,7 @@ def _locked(kind: type[Control]) -> type[Control]:
 class Control(People):
     """All operations, as methods; each holds the lock and gives copies, so threads may use them.
 
-    `settle` waits for the pushes that are due; `document` makes authorised-user documents. A server hands both in.
+    `settle` waits for the pushes that are due, `document` makes authorised-user documents; a server has both.
     """
 
     def __init__(
@@ -162,7 +162,7 @@ class Control(People):
     # Switches
 
     def set(self, **values: Any) -> Doc:
-        """Set switches (see state.Switches): latency, page_sizes, non_organizer, revive, quota_per_minute, …"""
+        """Set switches (see state.Switches): latency, page_sizes, non_organizer, quota_per_minute, …"""
         known = {one.name for one in fields(Switches)}
         for name, value in values.items():
             if name not in known:

@@ -43,7 +43,7 @@ class Fault:
     """One thing that goes wrong. What it hits is given by shell-like patterns (`events.*`).
 
     `count`: how often (None: until it is removed); `skip`: so many matching calls go well first;
-    `seconds`: how slow, or how long a hang lasts; `retry_after` in seconds, for tooManyRequests and rate limits.
+    `seconds`: how slow, or how long a hang lasts; `retry_after` in seconds, for rate limits.
     """
 
     kind: str

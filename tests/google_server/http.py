@@ -1,5 +1,7 @@
 """The fake over real HTTP/1.1: keep-alive, gzip, latency, broken connections, and the control port."""
 
+from __future__ import annotations
+
 import contextlib
 import socket
 import threading
@@ -22,14 +24,6 @@ from tests.google_server.values import Clock, ConnectionLost, Doc, Request, Resp
 from tests.google_server.world import World
 
 HOST = "127.0.0.1"
-REASONS = {
-    200: "OK",
-    204: "No Content",
-    302: "Found",
-    304: "Not Modified",
-    400: "Bad Request",
-    404: "Not Found",
-}
 
 
 class _Server(ThreadingHTTPServer):
@@ -70,7 +64,8 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     wbufsize = -1
     disable_nagle_algorithm = True
-    google: "GoogleServer"
+    google: GoogleServer
+    raw_requestline: bytes
 
     def parse_request(self) -> bool:
         """As the library does, without its e-mail parser, which takes longer than the rest of a call."""
@@ -107,7 +102,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _date(self) -> str:
         return self.date_time_string(self.google.world.now())
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, *_: object) -> None:
         """The world keeps its own log."""
 
 
@@ -122,7 +117,7 @@ class _GoogleHandler(_Handler):
         except ConnectionLost:
             self._die()
             return
-        except Exception:
+        except Exception:  # noqa: BLE001 (a mistake of ours is to be seen by the test, not to hide in a thread)
             google.world.surprises.append(traceback.format_exc())
             self._send(
                 _json(500, {"error": {"code": 500, "message": "The fake failed; see world.surprises."}})
@@ -144,7 +139,7 @@ class _GoogleHandler(_Handler):
         with contextlib.suppress(OSError):
             self.connection.shutdown(socket.SHUT_RDWR)
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = _answer
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = _answer  # noqa: N815
 
 
 class _ControlHandler(_Handler):

@@ -16,7 +16,7 @@ DINNER: Doc = {
 
 
 class People:
-    """Deeds of people; the calendar's owner acts unless `account` says who. They give the event's document."""
+    """Deeds of people; the calendar's owner acts unless `account` says who. Each gives the event."""
 
     def __init__(self, world: World) -> None:
         self._world = world

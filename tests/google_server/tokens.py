@@ -129,7 +129,7 @@ class Tokens:
         return str(self.issue(self.grant(account, scopes))["access_token"])
 
     def issue(self, grant: Grant) -> Doc:
-        """A token answer for a grant: each time a new access token; the old ones live on until they expire."""
+        """A token answer for a grant: each time a new access token; the old ones live on."""
         token = f"ya29.access-{self.world.next('access')}-{grant.account}"
         expires = self.world.now() + self.lifetime
         scopes = frozenset(grant.scopes)
@@ -198,7 +198,7 @@ class Tokens:
         return answer
 
     def revoke(self, token: str) -> bool:
-        """Drop everything the token's user granted to the token's project; False when nobody knows the token."""
+        """Drop all that the token's user granted to the project; False when nobody knows the token."""
         access = self.access.get(token)
         grant = self.grants.get(access.refresh_token if access else token)
         if grant is None or grant.revoked:

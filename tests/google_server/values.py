@@ -1,5 +1,7 @@
 """The small shapes all parts of the fake share: JSON documents, the clock, requests, answers, times."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -36,7 +38,7 @@ class Request:
     body: bytes = b""
 
     @classmethod
-    def to(cls, method: str, url: str, headers: dict[str, str] | None = None, body: bytes = b"") -> "Request":
+    def to(cls, method: str, url: str, headers: dict[str, str] | None = None, body: bytes = b"") -> Request:
         """A request from a whole URL or a path with a query; header names in any case."""
         parts = urlsplit(url)
         query = parse_qs(parts.query, keep_blank_values=True) if parts.query else {}
@@ -56,7 +58,7 @@ class Request:
 class Response:
     """One answer. The caller waits `delay` seconds before it hands the answer over.
 
-    `truncated`: `body` is only the first half of what `Content-Length` promises; the connection closes after it.
+    `truncated`: `body` is only half of what `Content-Length` promises, and the connection closes after it.
     `pushes_first`: queued pushes go out before this answer does.
     """
 

@@ -31,7 +31,7 @@ BUSY_ONLY = (
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """How a caller wants documents: fields (`tree` None: all), layout, most guests, and how much it may see."""
+    """How a caller wants documents: fields (`tree` None: all), layout, most guests, and what may be seen."""
 
     tree: Tree | None
     fields: str

@@ -16,8 +16,9 @@ FIRST_ETAG = 3_400_000_000_000_000
 class World:
     """One Google. `accounts` are e-mail addresses; each has its primary calendar.
 
-    `outgoing_pushes` is for the caller to deliver. `between_pages`: what happens after the next page that has a
-    successor, and so on. `checker(schema, document)` gives the problems of an answer, kept in `schema_problems`.
+    `outgoing_pushes` is for the caller to deliver; `on_push` is called when there is one. `between_pages`:
+    what happens after the next page that has a successor, and so on. `checker(schema, document)` gives the
+    problems of an answer, kept in `schema_problems`; `surprises` are tracebacks of the fake itself.
     """
 
     def __init__(
@@ -88,7 +89,7 @@ class World:
         return calendar
 
     def share(self, calendar_id: str, account: str, role: str) -> None:
-        """Give an account a role on a calendar (owner, writer, reader, freeBusyReader; empty: none), and list it."""
+        """Give an account a role on a calendar (owner, writer, reader, freeBusyReader, or none: empty)."""
         calendar = self.calendars[calendar_id]
         if role:
             calendar.acl[account] = role

@@ -1,4 +1,4 @@
-"""The world of these tests: a clock that stands still, a server with three accounts, and the official client on it."""
+"""The world of these tests: a clock that stands still, a server, and the official client on it."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -31,6 +31,7 @@ Client = Callable[..., Any]
 
 @pytest.fixture
 def clock() -> StandingClock:
+    """The server's clock."""
     return StandingClock()
 
 
@@ -44,7 +45,7 @@ def google(clock: StandingClock) -> Iterator[GoogleServer]:
 
 
 def credentials(google: GoogleServer, account: str, scopes: tuple[str, ...] = CALENDAR_SCOPES) -> Credentials:
-    """What the sign-in of an account leaves behind. (`from_authorized_user_info` would forget our token address.)"""
+    """What a sign-in leaves behind. (`from_authorized_user_info` would forget our token address.)"""
     document = google.token_document(account, scopes)
     keys = ("refresh_token", "token_uri", "client_id", "client_secret", "scopes")
     return Credentials(None, **{key: document[key] for key in keys})

@@ -2,14 +2,16 @@
 
 import http.client
 import json
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import pytest
 from googleapiclient.errors import HttpError
 
+from tests.google_server.api import handle
 from tests.google_server.http import GoogleServer
 from tests.google_server.people import DINNER
+from tests.google_server.values import Request
 from tests.google_server_tests.conftest import ANNA, BOB, Client, StandingClock, listed, refusal
 
 BODY = json.dumps({**DINNER, "id": "dinner0001"}).encode()
@@ -25,9 +27,9 @@ class Plain:
         self.connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=5)
 
     def call(
-        self, method: str, path: str, body: bytes | None = None, **headers: str
+        self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
     ) -> tuple[int, bytes, Any]:
-        headers = {"Authorization": f"Bearer {self.token}", **headers}
+        headers = {"Authorization": f"Bearer {self.token}", **(headers or {})}
         try:
             self.connection.request(method, "/calendar/v3/" + path, body, headers)
             answer = self.connection.getresponse()
@@ -36,7 +38,7 @@ class Plain:
             self.connection.close()
             raise
 
-    def __enter__(self) -> "Plain":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -127,26 +129,26 @@ def test_the_connection_can_die_before_the_work(google: GoogleServer) -> None:
 def test_a_write_can_be_applied_although_its_answer_is_lost(google: GoogleServer, kind: str) -> None:
     """Doing it again with the same id answers 409: the first try had succeeded."""
     google.control.add_fault(kind, operation="events.insert")
-    outcome: tuple[int, bytes] | str
+    outcome: tuple[int, bytes]
 
     with Plain(google) as plain:
         try:
             outcome = plain.call("POST", "calendars/primary/events", BODY)[:2]
         except http.client.HTTPException as error:
-            outcome = type(error).__name__
+            outcome = 0, type(error).__name__.encode()
         again, _, _ = plain.call("POST", "calendars/primary/events", BODY)
 
     assert [event["id"] for event in google.control.events(ANNA)] == ["dinner0001"]
     assert again == 409
     match kind:
         case "closeAfter":
-            assert outcome == "RemoteDisconnected"
+            assert outcome[1] == b"RemoteDisconnected"
         case "truncated":
-            assert outcome == "IncompleteRead"
+            assert outcome[1] == b"IncompleteRead"
         case "errorAfter":
             assert outcome[0] == 503
         case _:
-            assert outcome[0] == 200 and bytes(outcome[1]).startswith(b"<html>")
+            assert outcome[0] == 200 and outcome[1].startswith(b"<html>")
 
 
 def test_a_hanging_call_ends_when_the_client_gives_up(google: GoogleServer) -> None:
@@ -164,9 +166,6 @@ def test_a_hanging_call_ends_when_the_client_gives_up(google: GoogleServer) -> N
 
 def test_slowness_is_per_fault_per_operation_or_for_all(google: GoogleServer, clock: StandingClock) -> None:
     """As data on the answer, so that a simulation may use a clock of its own; the server sleeps it."""
-    from tests.google_server.api import handle
-    from tests.google_server.values import Request
-
     google.control.set_latency(20)
     google.control.set_latency(50, "events.list")
     google.control.add_fault("slow", operation="calendars.get", seconds=3)
@@ -239,8 +238,10 @@ def test_answers_are_pretty_gzipped_and_carry_their_headers(google: GoogleServer
     with Plain(google) as plain:
         _, pretty, headers = plain.call("GET", "calendars/primary/events")
         _, dense, _ = plain.call("GET", "calendars/primary/events?prettyPrint=false")
-        _, squeezed, gzip = plain.call("GET", "calendars/primary/events", **packed)
-        _, plain_body, half = plain.call("GET", "calendars/primary/events", **{"Accept-Encoding": "gzip"})
+        _, squeezed, gzip = plain.call("GET", "calendars/primary/events", headers=packed)
+        _, plain_body, half = plain.call(
+            "GET", "calendars/primary/events", headers={"Accept-Encoding": "gzip"}
+        )
 
     assert (
         pretty.startswith(b'{\n "kind": "calendar#events",\n')

@@ -31,6 +31,7 @@ class Auth(AbstractAuth):
 
 @pytest.fixture
 async def service(google: GoogleServer) -> AsyncIterator[GoogleCalendarService]:
+    """Its service, on the fake."""
     async with aiohttp.ClientSession() as session:
         token = google.control.access_token(ANNA)
         yield GoogleCalendarService(Auth(session, google.calendar_api.rstrip("/"), token))
@@ -45,7 +46,7 @@ async def stored(manager: CalendarEventSyncManager) -> dict[str, Any]:
 async def test_the_full_list_and_the_increment_fill_its_store(
     google: GoogleServer, service: GoogleCalendarService
 ) -> None:
-    """Its pages hold 1,000 events; then one call brings the changes. (A deleted event stays, as cancelled.)"""
+    """Its pages hold 1,000 events; then one call brings the changes; a deleted event stays, as cancelled."""
     google.control.seed_events(ANNA, 1200)
     manager = CalendarEventSyncManager(service, ANNA, InMemoryCalendarStore())
 
@@ -84,7 +85,7 @@ async def test_its_paged_listing_reads_everything(
     google.control.seed_events(ANNA, 1100, first="2026-11-21T08:00:00+00:00")
     begin = datetime(2026, 11, 20, tzinfo=UTC)
 
-    found = await service.async_list_events(ListEventsRequest(calendar_id=ANNA, start_time=begin))
+    found = await service.async_list_events(ListEventsRequest(calendarId=ANNA, timeMin=begin))
     events = [event async for page in found for event in page.items]
 
     assert len({event.id for event in events}) == len(events) == 1100
@@ -92,9 +93,9 @@ async def test_its_paged_listing_reads_everything(
 
 async def test_it_inserts_patches_and_deletes(google: GoogleServer, service: GoogleCalendarService) -> None:
     """It has no update (PUT) and no If-Match."""
-    times = {key: DateOrDatetime(dateTime=DINNER[key]["dateTime"]) for key in ("start", "end")}
+    start, end = (DateOrDatetime(dateTime=DINNER[key]["dateTime"]) for key in ("start", "end"))
 
-    await service.async_create_event("primary", Event(summary="Dinner", **times))
+    await service.async_create_event("primary", Event(summary="Dinner", start=start, end=end))
     made = google.control.events(ANNA)[0]
     await service.async_patch_event("primary", made["id"], {"location": "Home"})
     read = await service.async_get_event("primary", made["id"])
@@ -104,8 +105,8 @@ async def test_it_inserts_patches_and_deletes(google: GoogleServer, service: Goo
     assert google.control.event(ANNA, made["id"])["status"] == "cancelled"
 
 
-async def test_it_cuts_a_series_short(google: GoogleServer, service: GoogleCalendarService) -> None:
-    """One date is cancelled by a patch of the instance's id, the rest follows from the parent."""
+async def test_it_cancels_one_date_of_a_series(google: GoogleServer, service: GoogleCalendarService) -> None:
+    """By a patch of the instance's id to cancelled; the parent stays."""
     google.control.create_event(ANNA, {"id": "dinners", "recurrence": ["RRULE:FREQ=DAILY;COUNT=4"]})
     manager = CalendarEventSyncManager(service, ANNA, InMemoryCalendarStore())
     await manager.run()
@@ -130,12 +131,13 @@ async def test_the_calendar_list_syncs(google: GoogleServer, service: GoogleCale
     calendars = (await manager.store_service.async_list_calendars()).calendars
 
     assert {calendar.id for calendar in calendars} == {ANNA, family}
+    assert [call["status"] for call in google.control.calls("calendarList.list")] == [200, 200, 410, 200]
 
 
 async def test_a_window_can_be_synced(google: GoogleServer, service: GoogleCalendarService) -> None:
     """The first listing may carry timeMin; the increment must not, and keeps to the window."""
     google.control.seed_events(ANNA, 10, first="2026-11-21T08:00:00+00:00")
-    request = SyncEventsRequest(calendar_id=ANNA, start_time=datetime(2026, 11, 21, 15, tzinfo=UTC))
+    request = SyncEventsRequest(calendarId=ANNA, timeMin=datetime(2026, 11, 21, 15, tzinfo=UTC))
     manager = CalendarEventSyncManager(service, store=InMemoryCalendarStore(), request_template=request)
 
     await manager.run()

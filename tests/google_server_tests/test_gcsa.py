@@ -1,10 +1,11 @@
-"""The wrapper gcsa (PyPI) works against the fake unchanged; it has no sync tokens, so no increment, no 410."""
+"""The wrapper gcsa (PyPI) works against the fake unchanged; it has no sync tokens: no increment, no 410."""
 
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from gcsa.calendar import Calendar
 from gcsa.event import Event
 from gcsa.google_calendar import GoogleCalendar
 from googleapiclient.errors import HttpError
@@ -79,8 +80,6 @@ def test_refusals_reach_it_as_the_clients_errors(google: GoogleServer, calendar:
 
 def test_it_reads_calendars_and_the_list(google: GoogleServer, calendar: Any) -> None:
     """calendarList and calendars, and a calendar made by it."""
-    from gcsa.calendar import Calendar
-
     made = calendar.add_calendar(Calendar("Family", description="Ours"))
 
     assert {one.calendar_id for one in calendar.get_calendar_list()} == {ANNA, made.calendar_id}

@@ -13,6 +13,7 @@ OUTSIDE = "grandma@mail.example.com"
 
 
 def answers(event: dict[str, Any]) -> dict[str, str]:
+    """Who answered what."""
     return {guest["email"]: guest["responseStatus"] for guest in event.get("attendees", [])}
 
 

@@ -118,7 +118,7 @@ def test_a_long_increment_is_paged_with_the_same_sync_token(google: GoogleServer
 
 
 def test_an_insert_is_stored_in_normal_form(events: Any) -> None:
-    """Google adds ids, links, times and reminders, leaves defaults out and shows times in the calendar's zone."""
+    """Google adds ids, links and reminders, omits defaults, and shows times in the calendar's zone."""
     body = {
         "summary": "Dinner",
         "start": {"dateTime": "2026-12-01T18:00:00Z"},
@@ -136,7 +136,7 @@ def test_an_insert_is_stored_in_normal_form(events: Any) -> None:
 
 
 def test_an_id_is_taken_for_ever(google: GoogleServer, events: Any) -> None:
-    """409 for an id in use, and also after its event was deleted; a patch to confirmed brings the event back."""
+    """409 for an id in use, also after its event was deleted; a patch to confirmed brings it back."""
     body = {**DINNER, "id": "dinner0001"}
     events.insert(calendarId="primary", body=body).execute()
 

@@ -40,6 +40,7 @@ class Receiver:
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
+    """A webhook on this machine."""
     made = Receiver()
     made.thread.start()
     yield made
@@ -49,6 +50,7 @@ def receiver() -> Iterator[Receiver]:
 
 
 def watch(events: Any, receiver: Receiver, name: str = "channel-1", **body: Any) -> dict[str, Any]:
+    """Open a channel to the receiver."""
     wanted = {"id": name, "type": "web_hook", "address": receiver.address, "token": "pretended", **body}
     channel: dict[str, Any] = events.watch(calendarId="primary", body=wanted).execute()
     return channel
@@ -198,7 +200,7 @@ def test_stop_needs_the_resource_id_and_the_same_user(
 def test_the_address_must_be_https_unless_the_test_says_otherwise(
     google: GoogleServer, events: Any, receiver: Receiver
 ) -> None:
-    """400 for http; a route makes an https address reachable on this machine; 401 when Google distrusts the domain."""
+    """400 for http; a route leads an https address to this machine; 401 for a distrusted domain."""
     google.control.set(allow_http_push=False, push_routes={"https://example.org/push": receiver.address})
 
     with pytest.raises(HttpError) as caught:

@@ -103,6 +103,7 @@ def test_large_pages_are_quick(google: GoogleServer, events: Any) -> None:
 
 @pytest.fixture
 def program() -> Iterator[subprocess.Popen[str]]:
+    """The fake in a process of its own."""
     command = [
         sys.executable,
         "-m",

@@ -107,8 +107,8 @@ def test_a_birthday_takes_a_colour_but_no_description(google: GoogleServer, even
     coloured = events.patch(calendarId="primary", eventId="grandma", body={"colorId": "3"}).execute()
     with pytest.raises(HttpError) as described:
         events.patch(calendarId="primary", eventId="grandma", body={"description": "x"}).execute()
+    body = {"extendedProperties": {"private": {"a": "b"}}}
     with pytest.raises(HttpError) as stamped:
-        body = {"extendedProperties": {"private": {"a": "b"}}}
         events.patch(calendarId="primary", eventId="grandma", body=body).execute()
 
     assert coloured["colorId"] == "3"

@@ -56,6 +56,7 @@ def consented(google: GoogleServer, **changes: str) -> dict[str, str]:
 
 
 def exchanged(google: GoogleServer, code: str, **changes: str) -> tuple[int, dict[str, Any]]:
+    """Status and answer of the token endpoint for a code."""
     form = {
         **CLIENT,
         "grant_type": "authorization_code",
@@ -227,9 +228,11 @@ def test_gmail_puts_mails_into_the_outbox(google: GoogleServer) -> None:
 
     with build("gmail", "v1", credentials=credentials(google, ANNA, scopes), client_options=options) as gmail:
         sent = gmail.users().messages().send(userId="me", body=body).execute()
-    with build("gmail", "v1", credentials=credentials(google, ANNA), client_options=options) as gmail:
-        with pytest.raises(HttpError) as caught:
-            gmail.users().messages().send(userId="me", body=body).execute()
+    with (
+        build("gmail", "v1", credentials=credentials(google, ANNA), client_options=options) as gmail,
+        pytest.raises(HttpError) as caught,
+    ):
+        gmail.users().messages().send(userId="me", body=body).execute()
 
     mail = google.control.gmail()[0]
     assert sent["labelIds"] == ["SENT"]

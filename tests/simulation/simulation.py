@@ -76,6 +76,7 @@ class Simulation:
         self.wire = Wire(self.world, self.clock, self.seams)
         self.chance = random.Random(f"world {seed}")
         self.disorder = False
+        self.down_for = 0.0
         self.lives = 0
         self.trouble: list[str] = []
         self._disk = Disk(self.seams)
@@ -186,6 +187,7 @@ class Simulation:
                 return
             except Crash:
                 self.die()
+                self.run(self.down_for)
 
     def _ready(self) -> list[Callable[[], None]]:
         now, mono = self.world.now(), self.clock.monotonic()

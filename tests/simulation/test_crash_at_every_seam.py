@@ -4,7 +4,6 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -121,7 +120,6 @@ def test_two_crashes_change_nothing() -> None:
 
     assert bad == {}
     assert fired > 1.9 * len(pairs), "the second crashes did not fire"
-    assert all(first < second for first, second in pairwise(range(3)))
 
 
 def test_a_write_cut_off_by_a_crash_may_land_later() -> None:
@@ -131,7 +129,7 @@ def test_a_write_cut_off_by_a_crash_may_land_later() -> None:
     landed = 0
 
     for number in [n for n, place in enumerate(seams, 1) if place == "before a call"]:
-        for calls_later in (1, 2, 3):
+        for calls_later in range(12):
             with household(crash_at=frozenset({number})) as simulation:
                 calls = 0
 
@@ -149,4 +147,4 @@ def test_a_write_cut_off_by_a_crash_may_land_later() -> None:
                     bad[f"{number}, {calls_later} calls later"] = wrong
 
     assert bad == {}
-    assert landed >= 3 * EVENTS - 3
+    assert landed > 8 * EVENTS

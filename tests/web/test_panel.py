@@ -2,7 +2,6 @@
 
 import json
 from html.parser import HTMLParser
-from typing import Literal
 
 import msgspec
 import pytest
@@ -186,7 +185,8 @@ def test_only_what_is_https_becomes_a_link() -> None:
 )
 def test_every_answer_carries_the_browsers_orders(path: str) -> None:
     """A strict policy, no sniffing, no foreign frame; also on errors and files."""
-    headers = client().get(path).headers
+    with client().get(path) as answer:
+        headers = answer.headers
 
     assert headers["Content-Security-Policy"] == (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -198,7 +198,7 @@ def test_every_answer_carries_the_browsers_orders(path: str) -> None:
 
 
 def test_the_page_obeys_its_own_policy_and_works_below_any_path() -> None:
-    """No inline script or style, a charset of its own, and only relative addresses: ingress moves the page."""
+    """Nothing inline, a charset of its own, and only relative addresses: ingress moves the page."""
     page = read(client(outcomes=lambda: sent(INVITED)).get("/").text)
 
     assert ("meta", {"charset": "utf-8"}) in page.elements
@@ -221,7 +221,8 @@ def test_static_files_that_the_page_names_are_there() -> None:
 
     assert named
     for address in named:
-        assert panel.get(f"/{address}").status_code == 200
+        with panel.get(f"/{address}") as answer:
+            assert answer.status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -344,9 +345,6 @@ def test_the_panel_is_served_over_a_real_connection() -> None:
 
     assert status == 200 and b"Dinner" in body and "Server" not in headers
     assert head[:2] == (200, b"")
-
-
-Kind = Literal["ok", "problem"]
 
 
 def test_nothing_says_up_while_nobody_hears() -> None:
