@@ -5,10 +5,18 @@ set -eu
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 
+# start COMMAND...: become it. A SIGTERM that comes before Python can take it waits until it can (coreutils 8.31).
+start() {
+    if env --block-signal=TERM true 2>/dev/null; then
+        exec env --block-signal=TERM "$@"
+    fi
+    exec "$@"
+}
+
 if [ "${CALBOT_IMAGE-}" = 1 ]; then
     # In the container everything is installed already.
     cd "$root"
-    exec python3 -m addon "$@"
+    start python3 -m addon "$@"
 fi
 
 # shellcheck source=scripts/venv.sh
@@ -29,4 +37,4 @@ if [ "${1-}" = demo ]; then
     shift
     exec "$root/.venv/bin/python" -m tests.demo "$@"
 fi
-exec "$root/.venv/bin/python" -m addon "$@"
+start "$root/.venv/bin/python" -m addon "$@"

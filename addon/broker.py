@@ -35,8 +35,8 @@ class NoBroker(CalbotError):
 class EmbeddedBroker:
     """Listens on 127.0.0.1 without passwords, keeps nothing on disk, and ends with this process.
 
-    `port` 0 takes a free one; it is known after `start`. `path` is where mosquitto is looked for. Start it in a
-    thread that stays: the child ends with the thread that made it.
+    `port` 0 takes a free one; it is known after `start`. `path` is where mosquitto is looked for. Start it
+    in a thread that stays: the child ends with the thread that made it.
     """
 
     def __init__(self, clock: Clock, *, port: int = 0, path: str | None = None) -> None:

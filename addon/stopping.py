@@ -12,9 +12,13 @@ requested = threading.Event()
 
 
 def listen() -> None:
-    """Take SIGTERM and SIGINT from now on. Called before anything slow is imported."""
+    """Take SIGTERM and SIGINT from now on. Called before anything slow is imported.
+
+    Who starts us may have blocked SIGTERM, so that one which came before this line waits for it.
+    """
     signal.signal(signal.SIGTERM, _on_signal)
     signal.signal(signal.SIGINT, _on_signal)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
 
 def _on_signal(_number: int, _frame: FrameType | None) -> None:

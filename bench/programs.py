@@ -92,10 +92,10 @@ class Google:
         self.accounts: dict[str, dict[str, Any]] = addresses["accounts"]
         self._control: str = addresses["control_url"]
 
-    def __call__(self, operation: str, **arguments: object) -> Any:
+    def __call__(self, deed: str, /, **arguments: object) -> Any:
         """Do an operation of the control port and return its result."""
         body = msgspec.json.encode(arguments)
-        with urllib.request.urlopen(f"{self._control}{operation}", body, timeout=30) as answer:
+        with urllib.request.urlopen(f"{self._control}{deed}", body, timeout=30) as answer:
             return msgspec.json.decode(answer.read())["result"]
 
 

@@ -1,7 +1,7 @@
 """Push door throughput beside an empty Flask view, in one run: `python -m bench.push_door`.
 
-Both are served by the same waitress with the same settings, in a process of their own, and are asked by the same
-clients over kept connections, turn about. Set CALBOT_BENCH_SECONDS to measure longer.
+Both are served by the same waitress with the same settings, in a process of their own, and are asked by the
+same clients over kept connections, turn about. Set CALBOT_BENCH_SECONDS to measure longer.
 """
 
 import multiprocessing
@@ -71,7 +71,10 @@ def empty_flask() -> WSGIApplication:
 
 def serve(pipe: Connection) -> None:
     """Serve both doors until the other end of the pipe closes."""
-    apps = {"push door": PushDoor(BenchEngine(), lambda: True), "empty Flask view": empty_flask()}
+    apps: dict[str, WSGIApplication] = {
+        "push door": PushDoor(BenchEngine(), lambda: True),
+        "empty Flask view": empty_flask(),
+    }
     server = WebServer([Door(name, app, "127.0.0.1", 0, "-") for name, app in apps.items()], SystemClock())
     server.start()
     pipe.send(server.ports)
@@ -138,13 +141,11 @@ def main() -> None:
     ours.close()
     process.join(5)
     for name, found in rates.items():
-        print(
-            f"{name:17} {statistics.median(found):8.0f} requests/s   ({', '.join(f'{one:.0f}' for one in found)})"
-        )
+        each = ", ".join(f"{one:.0f}" for one in found)
+        print(f"{name:17} {statistics.median(found):8.0f} requests/s   ({each})")
     ratio = statistics.median(rates["push door"]) / statistics.median(rates["empty Flask view"])
-    print(
-        f"ratio {ratio:.2f} (goal: at least 0.80), {ask.__name__}, {CLIENTS} clients, {ROUNDS} x {SECONDS:g} s each"
-    )
+    how = f"{ask.__name__}, {CLIENTS} clients, {ROUNDS} x {SECONDS:g} s each"
+    print(f"ratio {ratio:.2f}, goal at least 0.80 ({how})")
 
 
 if __name__ == "__main__":

@@ -77,7 +77,7 @@ class Engine(Protocol):
 class Bridge:
     """Between an opened engine and a broker.
 
-    `broker` is asked for its address before every attempt to connect; it may raise CalbotError with a sentence.
+    `broker` is asked for its address before every attempt; it may raise CalbotError with a sentence.
     """
 
     def __init__(
@@ -180,8 +180,8 @@ class Bridge:
 
     @property
     def connected(self) -> bool:
-        """True while we speak on the broker."""
-        return self._session.speaking
+        """True while we speak on the broker and commands reach us."""
+        return self._session.listening
 
     @property
     def problem(self) -> str | None:

@@ -13,7 +13,7 @@ Detail = Literal["minimal", "standard", "full"]
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
 
 _SHORTER = ((1024, 128), (512, 64), (256, 32), (128, 16), (64, 8), (40, 4), (40, 1))
-"""How many letters a text and items a list may keep, try after try. No word of the contract has 40 letters."""
+"""Letters a text and items a list may keep, try after try. No word of the contract has 40 letters."""
 _LAST_RESORT = (24, 1)
 _MOST_KEYS = 16
 _HEAD = frozenset({"v", "id", "seq", "ts", "iid", "event_type"})

@@ -97,7 +97,12 @@ def _system_event(voice: Voice, row: Outgoing, told: Notice, aids: dict[str, str
         "reason": told.reason,
     }
     for key, value in list(told.data.items())[:_MOST_DATA]:
-        if len(key) <= _LONGEST_KEY and key not in message and key not in _NOT_OURS and key not in {"replayed", "late_s"}:
+        if (
+            len(key) <= _LONGEST_KEY
+            and key not in message
+            and key not in _NOT_OURS
+            and key not in {"replayed", "late_s"}
+        ):
             message[key] = voice.person(value) if isinstance(value, str) else value
     return message
 

@@ -15,6 +15,7 @@ LONGEST_ID = 64
 RefusalCode = Literal["bad_json", "invalid", "unknown_command", "stale", "too_large"]
 Value = str | int | float | bool | None
 
+_MOST_DIGITS = 18
 _BARE_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,31}")
 _ENVELOPE = ("v", "id", "ts", "ttl_s", "args")
 _WORDS: dict[type, str] = {str: "text", bool: "true or false", float: "a number"}
@@ -90,9 +91,13 @@ def _document(payload: bytes) -> dict[str, object]:
         raise _Bad("bad_json", f"The message is not UTF-8 ({error.reason}); send JSON in UTF-8.") from error
     try:
         document = json.loads(
-            text, object_pairs_hook=_without_doubles, parse_constant=_no_constant, parse_float=_finite
+            text,
+            object_pairs_hook=_without_doubles,
+            parse_constant=_no_constant,
+            parse_float=_finite,
+            parse_int=_of_usual_size,
         )
-        msgspec.json.encode(document)  # refuses lone surrogates and numbers beyond 64 bits
+        msgspec.json.encode(document)  # refuses lone surrogates
     except json.JSONDecodeError as error:
         if _BARE_WORD.fullmatch(text.strip()):
             return {}
@@ -115,6 +120,12 @@ def _without_doubles(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 def _no_constant(word: str) -> NoReturn:
     raise ValueError(f"{word} is not a JSON value")
+
+
+def _of_usual_size(digits: str) -> int:
+    if len(digits) > _MOST_DIGITS:
+        raise ValueError(f"{digits[:20]}… is too large a number")
+    return int(digits)
 
 
 def _finite(digits: str) -> float:

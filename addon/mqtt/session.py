@@ -1,4 +1,4 @@
-"""What happens on one connection: claim the topic, subscribe, announce, take messages, notice a dead client."""
+"""One connection's course: claim the topic, subscribe, announce, take messages, notice a dead client."""
 
 import logging
 from typing import Protocol
@@ -70,6 +70,7 @@ class Session:
         self._claim_at: float | None = None
         self._fence: int | None = None
         self._commands: int | None = None
+        self._subscribed = False
         self._held: list[Received] = []
         self._ping: bytes | None = None
         self._ping_at: float | None = None
@@ -81,6 +82,11 @@ class Session:
     def speaking(self) -> bool:
         """True while we are connected and the topic is ours."""
         return self._link is not None and self._claim is None
+
+    @property
+    def listening(self) -> bool:
+        """True while commands reach us too."""
+        return self._subscribed
 
     def connected(self, link: Connected) -> None:
         """Take the new connection into use."""
@@ -98,6 +104,7 @@ class Session:
         if self._link is None or self._link.epoch != epoch:
             return
         self._link = self._fence = self._commands = None
+        self._subscribed = False
         self._claim_at = self._lost_at = self._ping_at = None
         self._held.clear()
         self._sender.disconnected()
@@ -113,6 +120,7 @@ class Session:
             self._decide(self._link)
         elif post.mid == self._commands:
             refused = any(code >= 0x80 for code in post.codes)
+            self._subscribed = not refused
             filters = self._topics.commands
             text = f"The broker does not let Calbot subscribe to {filters}: allow its user to."
             self.problem = text if refused else None

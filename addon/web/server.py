@@ -14,6 +14,7 @@ from wsgiref.types import WSGIApplication
 
 from waitress import create_server, wasyncore
 from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser
 from waitress.task import WSGITask
 
 from calbot.errors import CalbotError
@@ -125,7 +126,7 @@ class WebServer:
         for server in self._servers:
             server.task_dispatcher.shutdown(timeout=0.3)
             if server.task_dispatcher.threads:
-                server.trigger.socket.close()  # a thread at work will still write into its pipe: leave that be
+                server.trigger.socket.close()  # a thread at work will still write into its pipe
             else:
                 server.trigger.close()
 
@@ -139,10 +140,17 @@ class _Task(WSGITask):  # type: ignore[misc]  # waitress comes without types
             super().set_close_on_finish()
 
 
+class _Request(HTTPRequestParser):  # type: ignore[misc]  # as above
+    """A request that has a path before it was understood: waitress logs it when its client went away."""
+
+    path = "?"
+
+
 class _Channel(HTTPChannel):  # type: ignore[misc]  # as above
     """One connection; it remembers since when it has been waiting for its client."""
 
     task_class = _Task
+    parser_class = _Request
     awaited: object = None
     awaited_since = 0.0
 

@@ -78,14 +78,16 @@ class GoogleCalendars:
     """One account's calendars."""
 
     def __init__(self, service: Any, http: AccountHttp, clock: Clock, random: Random) -> None:
-        self._service = service
+        # Kept: the client builds all of a resource's methods anew, for milliseconds, each time it is asked for one.
+        self._events = service.events()
+        self._channels = service.channels()
         self._http = http
         self._clock = clock
         self._random = random
 
     def name(self, calendar: str) -> str:
         """Return the calendar's own name, as a proof that it can be read."""
-        call = self._service.events().list(calendarId=calendar, maxResults=1, fields="summary", prettyPrint=False)
+        call = self._events.list(calendarId=calendar, maxResults=1, fields="summary", prettyPrint=False)
         return self._read(call, wire.name)
 
     def page(self, calendar: str, *, sync_token: str | None, page_token: str | None) -> Page:
@@ -93,7 +95,7 @@ class GoogleCalendars:
 
         The parameters never vary: Google ties the sync token to them.
         """
-        call = self._service.events().list(
+        call = self._events.list(
             calendarId=calendar,
             maxResults=PAGE_SIZE,
             singleEvents=False,
@@ -106,7 +108,7 @@ class GoogleCalendars:
 
     def get(self, calendar: str, event_id: str) -> Event:
         """Return the event as it is now. Raises NotFound when it is deleted or was never there."""
-        call = self._service.events().get(
+        call = self._events.get(
             calendarId=calendar, eventId=event_id, fields=wire.EVENT_FIELDS, prettyPrint=False
         )
         found = self._read(call, wire.change)
@@ -118,7 +120,7 @@ class GoogleCalendars:
         self, calendar: str, event: Event, guests: tuple[str, ...], stamp: str, send_updates: SendUpdates
     ) -> Event:
         """Add `guests` and our stamp to exactly this version of the event; return it as written."""
-        call = self._service.events().patch(
+        call = self._events.patch(
             calendarId=calendar,
             eventId=event.id,
             sendUpdates=send_updates,
@@ -141,7 +143,7 @@ class GoogleCalendars:
             "token": token,
             "params": {"ttl": str(CHANNEL_SECONDS)},
         }
-        call = self._service.events().watch(calendarId=channel.key.calendar, body=body, prettyPrint=False)
+        call = self._events.watch(calendarId=channel.key.calendar, body=body, prettyPrint=False)
         opened = self._write(call, wire.channel)
         return msgspec.structs.replace(channel, resource_id=opened.resource_id, expires=opened.expires)
 
@@ -149,7 +151,7 @@ class GoogleCalendars:
         """Stop a push channel. One that is already gone is success."""
         body = {"id": channel.id, "resourceId": channel.resource_id}
         try:
-            self._write(self._service.channels().stop(body=body), lambda _: None)
+            self._write(self._channels.stop(body=body), lambda _: None)
         except NotFound:
             return
 

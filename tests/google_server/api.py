@@ -9,7 +9,7 @@ from tests.google_server.faults import AFTER, Fault
 from tests.google_server.render import pretty
 from tests.google_server.routes import GMAIL_SEND, route
 from tests.google_server.state import Call
-from tests.google_server.tokens import Access, TokenRefusal
+from tests.google_server.tokens import PREFIX, Access, TokenRefusal
 from tests.google_server.values import ConnectionLost, Doc, Request, Response
 from tests.google_server.world import World
 
@@ -77,19 +77,10 @@ def _sign_in(world: World, call: Call, operation: str, request: Request) -> Resp
 
 
 def _service(world: World, call: Call, request: Request) -> Response:
-    incoming, fault, answer = None, None, Answer()
-    status = 200
+    fault, answer, method, path = None, Answer(), request.method, request.path
     try:
-        found = (
-            route(request.method, request.path[len(CALENDAR) :])
-            if request.path.startswith(CALENDAR)
-            else None
-        )
-        mail = (
-            request.method == "POST"
-            and request.path.startswith(GMAIL)
-            and request.path.endswith("/messages/send")
-        )
+        found = route(method, path[len(CALENDAR) :]) if path.startswith(CALENDAR) else None
+        mail = method == "POST" and path.startswith(GMAIL) and path.endswith("/messages/send")
         if found is not None:
             call.operation, call.calendar, call.event = found.operation, found.calendar, found.event
         elif mail:
@@ -103,15 +94,16 @@ def _service(world: World, call: Call, request: Request) -> Response:
         scopes = found.scopes if found is not None else GMAIL_SEND
         access = world.tokens.caller(request.headers.get("authorization", ""), scopes)
         world.check_quota(world.account(access.account))
+        owned = world.calendars.get(call.calendar)
+        if owned and owned.owner != access.account and _owned_only(access, scopes):
+            raise errors.insufficient_scope()
         if found is None:
             answer = gmail.send(world, access.account, request)
         else:
-            incoming = Incoming(world, request, access, found.calendar, found.event)
-            answer = found.run(incoming)
-            if found.event == "" and answer.created:
-                call.event = answer.created
+            answer = found.run(Incoming(world, request, access, found.calendar, found.event))
+            call.event = answer.created or call.event
         status, headers, body = _told(request, answer)
-        call.applied = request.method != "GET"
+        call.applied = method != "GET"
     except Refusal as refusal:
         call.reason, status = refusal.reason, refusal.status
         headers = {**HEADERS, **refusal.headers}
@@ -120,6 +112,12 @@ def _service(world: World, call: Call, request: Request) -> Response:
     if fault is not None:
         _spoil(world, call, fault, response, answer.created)
     return response
+
+
+def _owned_only(access: Access, scopes: frozenset[str]) -> bool:
+    """Whether what lets the caller in is good for their own calendars only."""
+    held = {scope.removeprefix(PREFIX) for scope in access.scopes} & scopes
+    return bool(held) and held <= {"calendar.events.owned", "calendar.events.owned.readonly"}
 
 
 def _note_caller(world: World, call: Call, request: Request) -> None:

@@ -105,14 +105,14 @@ def _page(call: Incoming, view: View, envelope: Doc, page: listing.Page) -> Answ
     inner = view.below("items")
     items = None
     if inner is not None:
-        items = [views.event_text(call.world, row, inner, listed=True) for row in page.rows]
+        items = views.event_texts(call.world, page.rows, inner, listed=True)
     shown = envelope if view.tree is None else {key: one for key, one in envelope.items() if view.below(key)}
     return Answer(render.page(shown, items, is_pretty=view.is_pretty), envelope["etag"])
 
 
 def _event(call: Incoming, row: Row, role: str = "") -> Answer:
     view = View.of(call.request, role)
-    text = views.event_text(call.world, row, view, listed=False)
+    text = views.event_texts(call.world, [row], view, listed=False)[0]
     return Answer(text + "\n" if view.is_pretty else text, row.doc["etag"])
 
 

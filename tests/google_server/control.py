@@ -153,7 +153,7 @@ class Control(People):
             if name not in known:
                 raise ValueError(f"no consent switch {name!r}; there are {', '.join(sorted(known))}")
             setattr(self._world.tokens.consent, name, set(value) if name == "untick" else value)
-        return asdict(self._world.tokens.consent)
+        return _lists(asdict(self._world.tokens.consent))
 
     def expire_sync_tokens(self, calendar: str = "") -> None:
         """Sync tokens handed out so far answer 410: for one calendar, or all calendars and calendar lists."""
@@ -168,7 +168,7 @@ class Control(People):
             if name not in known:
                 raise ValueError(f"no switch {name!r}; there are {', '.join(sorted(known))}")
             setattr(self._world.switches, name, set(value) if name == "omit_attendees" else value)
-        return asdict(self._world.switches)
+        return _lists(asdict(self._world.switches))
 
     def set_latency(self, milliseconds: float, operation: str = "") -> None:
         """How long every call takes, or every call of one operation (`events.patch`)."""
@@ -304,3 +304,7 @@ class Control(People):
     def schema_problems(self) -> list[str]:
         """What the discovery document says against our answers; empty is well."""
         return list(self._world.schema_problems)
+
+
+def _lists(document: Doc) -> Doc:
+    return {key: sorted(one) if isinstance(one, set) else one for key, one in document.items()}

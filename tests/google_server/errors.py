@@ -111,12 +111,10 @@ def forbidden() -> Refusal:
     return Refusal(403, "forbidden", "Forbidden")
 
 
-def rate_limit(
-    reason: str = "rateLimitExceeded", status: int = 403, retry_after: int | None = None
-) -> Refusal:
+def rate_limit(reason: str = "rateLimitExceeded", status: int = 403) -> Refusal:
+    """Too many calls."""
     message = "User Rate Limit Exceeded" if reason == "userRateLimitExceeded" else "Rate Limit Exceeded"
-    headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
-    return Refusal(status, reason, message, domain="usageLimits", headers=headers)
+    return Refusal(status, reason, message, domain="usageLimits")
 
 
 def quota_exceeded() -> Refusal:

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from tests.google_server import errors
 from tests.google_server.errors import Refusal
 
-KINDS = [
-    "authError",
-    "userRateLimitExceeded",
-    "rateLimitExceeded",
-    "quotaExceeded",
-    "forbidden",
-    "forbiddenForNonOrganizer",
-    "tooManyRequests",
-    "internalError",
-    "badGateway",
-    "unavailable",
-    "notFound",
-    "conflict",
-    "preconditionFailed",
-    "conditionNotMet",
-    "fullSyncRequired",
+REFUSALS: dict[str, Callable[[], Refusal]] = {
+    "authError": errors.wrong_credentials,
+    "userRateLimitExceeded": lambda: errors.rate_limit("userRateLimitExceeded"),
+    "rateLimitExceeded": errors.rate_limit,
+    "tooManyRequests": lambda: errors.rate_limit(status=429),
+    "quotaExceeded": errors.quota_exceeded,
+    "forbidden": errors.forbidden,
+    "forbiddenForNonOrganizer": errors.not_the_organizer,
+    "internalError": errors.backend_error,
+    "badGateway": lambda: errors.backend_error(502),
+    "unavailable": lambda: errors.backend_error(503),
+    "notFound": errors.not_found,
+    "conflict": errors.conflict,
+    "preconditionFailed": errors.precondition_check_failed,
+    "conditionNotMet": errors.condition_not_met,
+    "fullSyncRequired": errors.full_sync_required,
+    "invalid": lambda: errors.invalid("Invalid Value"),
+    "eventTypeRestriction": lambda: errors.event_type_restriction("default"),
+}
+KINDS = (
+    *REFUSALS,
     "invalidGrant",
     "closeBefore",
     "closeAfter",
@@ -33,8 +39,11 @@ KINDS = [
     "slow",
     "hang",
     "notFoundAfterInsert",
-]
-"""`closeAfter` and `errorAfter` (503) come after the write was applied; `truncated` and `notJson` too."""
+)
+"""`closeAfter` and `errorAfter` (503) come after the write was applied; `truncated` and `notJson` too.
+
+`notFoundAfterInsert` lets the insert pass; then the next `seconds` (1 or more) calls for it answer 404.
+"""
 AFTER = frozenset({"closeAfter", "errorAfter", "truncated", "notJson", "slow", "hang", "notFoundAfterInsert"})
 
 
@@ -64,37 +73,11 @@ class Fault:
 
     def refusal(self) -> Refusal | None:
         """The refusal this fault answers with, or None when it does something else."""
-        match self.kind:
-            case "authError":
-                return errors.wrong_credentials()
-            case "userRateLimitExceeded" | "rateLimitExceeded":
-                return errors.rate_limit(self.kind, retry_after=self.retry_after)
-            case "tooManyRequests":
-                return errors.rate_limit(status=429, retry_after=self.retry_after)
-            case "quotaExceeded":
-                return errors.quota_exceeded()
-            case "forbidden":
-                return errors.forbidden()
-            case "forbiddenForNonOrganizer":
-                return errors.not_the_organizer()
-            case "internalError":
-                return errors.backend_error(500)
-            case "badGateway":
-                return errors.backend_error(502)
-            case "unavailable" | "errorAfter":
-                return errors.backend_error(503)
-            case "notFound":
-                return errors.not_found()
-            case "conflict":
-                return errors.conflict()
-            case "preconditionFailed":
-                return errors.precondition_check_failed()
-            case "conditionNotMet":
-                return errors.condition_not_met()
-            case "fullSyncRequired":
-                return errors.full_sync_required()
-            case _:
-                return None
+        make = REFUSALS.get(self.kind)
+        refusal = make() if make else None
+        if refusal is not None and self.retry_after is not None:
+            refusal.headers["Retry-After"] = str(self.retry_after)
+        return refusal
 
 
 @dataclass(slots=True)

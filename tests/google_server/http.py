@@ -8,6 +8,7 @@ import threading
 import traceback
 import zlib
 from collections.abc import Iterable
+from functools import lru_cache
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -51,13 +52,21 @@ class _Server(ThreadingHTTPServer):
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that went away is no news."""
 
+    def serve(self) -> None:
+        """Accept until the listening socket is shut; unlike serve_forever, without waking up now and then."""
+        while True:
+            try:
+                connection, address = self.get_request()
+            except OSError:
+                return
+            self.process_request(connection, address)
+
     def close_all(self) -> None:
         """Stop serving and close the connections that are still open."""
-        self.shutdown()
-        self.server_close()
-        for one in list(self.sockets):
+        for one in [self.socket, *self.sockets]:
             with contextlib.suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
+        self.server_close()
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -156,6 +165,8 @@ class _ControlHandler(_Handler):
             self._send(_json(200, {"result": result}))
         except ControlError as error:
             self._send(_json(error.status, {"error": str(error)}))
+        except Exception:  # noqa: BLE001 (as above)
+            self._send(_json(500, {"error": traceback.format_exc()}))
 
 
 class GoogleServer:
@@ -191,9 +202,7 @@ class GoogleServer:
         for port, base in zip(self._ports, (_GoogleHandler, _ControlHandler), strict=True):
             server = _Server(port, type(base.__name__, (base,), {"google": self}))
             self._servers.append(server)
-            threading.Thread(
-                target=server.serve_forever, args=(0.02,), name="google-http", daemon=True
-            ).start()
+            threading.Thread(target=server.serve, name="google-http", daemon=True).start()
         self.delivery.start()
         return self
 
@@ -287,6 +296,7 @@ def _wants_gzip(headers: dict[str, str]) -> bool:
     return "gzip" in headers.get("accept-encoding", "") and "gzip" in headers.get("user-agent", "")
 
 
+@lru_cache(maxsize=64)
 def _gzipped(body: bytes) -> bytes:
     packer = zlib.compressobj(1, zlib.DEFLATED, 31)
     return packer.compress(body) + packer.flush()

@@ -186,6 +186,8 @@ def _candidates(world: World, calendar: Calendar, request: Request, span: Span) 
     """The rows in their order; of a delta, one per change, so that only the newest change of a row counts."""
     source = calendar.ordered if span.start is None else calendar.log[span.start : span.head]
     if not request.flag("singleEvents") and request.one("orderBy") is None:
+        if world.switches.exceptions_first and span.start is None:
+            return sorted(source, key=lambda row: "recurringEventId" not in row.doc)
         return source
     if request.flag("singleEvents"):
         newest = dict.fromkeys(source) if span.start is not None else source

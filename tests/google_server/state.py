@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 from tests.google_server.values import Doc
 
-WRITERS = frozenset({"owner", "writer"})
+WRITERS = frozenset({"owner", "writer", "writerWithoutPrivateAccess"})
+NO_PRIVATE_DETAILS = frozenset({"reader", "writerWithoutPrivateAccess"})
 
 
 @dataclass(slots=True, eq=False)
@@ -135,6 +136,7 @@ class Switches:
 
     `page_sizes`: the sizes of the next pages (0 gives an empty one). `non_organizer`: refuse | local.
     `revive`: allow | refuse (403 when a deleted event is confirmed again).
+    `exceptions_first`: full lists bring the changed dates of series before their parents.
     `quota_per_minute`: None counts only. `push_gap`: step of the message numbers.
     `push_routes`: start of an https address -> the loopback http address that stands for it.
     """
@@ -144,6 +146,7 @@ class Switches:
     page_sizes: list[int] = field(default_factory=list)
     non_organizer: str = "refuse"
     revive: str = "allow"
+    exceptions_first: bool = False
     quota_per_minute: int | None = None
     allow_http_push: bool = False
     push_unauthorized: bool = False

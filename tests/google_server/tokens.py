@@ -115,7 +115,7 @@ class Tokens:
         """A fresh consent of an account, without the browser."""
         self.world.account(account)
         number = self.world.next("refresh")
-        made = Grant(f"1//refresh-{number}-{account}", account, client or next(iter(self.clients)), scopes)
+        made = Grant(f"refresh-{number}-{account}", account, client or next(iter(self.clients)), scopes)
         live = [one for one in self.grants.values() if one.account == account and not one.revoked]
         if len(live) >= MOST_GRANTS:
             live[0].revoked = True
@@ -130,7 +130,7 @@ class Tokens:
 
     def issue(self, grant: Grant) -> Doc:
         """A token answer for a grant: each time a new access token; the old ones live on."""
-        token = f"ya29.access-{self.world.next('access')}-{grant.account}"
+        token = f"access-{self.world.next('access')}-{grant.account}"
         expires = self.world.now() + self.lifetime
         scopes = frozenset(grant.scopes)
         self.access[token] = Access(grant.account, grant.client, scopes, expires, grant.refresh_token)
@@ -163,7 +163,7 @@ class Tokens:
         account = self.consent.account or query.get("login_hint", "") or next(iter(self.world.accounts))
         self.world.account(account)
         scopes = tuple(one for one in query.get("scope", "").split() if one not in self.consent.untick)
-        code = f"4/code-{self.world.next('code')}"
+        code = f"code-{self.world.next('code')}"
         self.codes[code] = Code(
             account,
             query.get("client_id", ""),

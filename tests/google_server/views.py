@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tests.google_server import errors
 from tests.google_server.render import Tree, compact, field_tree, pretty, selected
-from tests.google_server.state import Account, Calendar, Entry, Row
+from tests.google_server.state import NO_PRIVATE_DETAILS, Account, Calendar, Entry, Row
 from tests.google_server.values import Doc, Request, stamp
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ class View:
     is_pretty: bool
     most_guests: int | None
     busy_only: bool = False
+    hide_private: bool = False
 
     @classmethod
     def of(cls, request: Request, role: str = "") -> View:
@@ -46,7 +47,14 @@ class View:
         tree = field_tree(fields) if fields else None
         if most is not None and not most.isdigit():
             raise errors.bad_value("maxAttendees", most)
-        return cls(tree, fields, layout, int(most) if most else None, role == "freeBusyReader")
+        return cls(
+            tree,
+            fields,
+            layout,
+            int(most) if most else None,
+            role == "freeBusyReader",
+            role in NO_PRIVATE_DETAILS,
+        )
 
     def below(self, name: str) -> View | None:
         """The view of what is under a field, or None when that field was not asked for."""
@@ -55,7 +63,9 @@ class View:
         part = self.tree.get(name, self.tree.get("*"))
         if part is None:
             return None
-        return View(part, f"{name}/{self.fields}", self.is_pretty, self.most_guests, self.busy_only)
+        return View(
+            part, f"{name}/{self.fields}", self.is_pretty, self.most_guests, self.busy_only, self.hide_private
+        )
 
     def text(self, document: Doc) -> str:
         """The document as the body of an answer."""
@@ -63,18 +73,22 @@ class View:
         return pretty(shown) + "\n" if self.is_pretty else compact(shown)
 
 
-def event_text(world: World, row: Row, view: View, *, listed: bool) -> str:
-    """One event's JSON text, rendered once per view; in lists a deleted event is a bare tombstone."""
-    omitted = row.doc["id"] in world.switches.omit_attendees
-    key = f"{listed}{omitted}{view.most_guests}{view.busy_only}{view.is_pretty}{view.fields}"
-    text = row.rendered.get(key)
-    if text is None:
-        document = event_document(row, view, listed=listed, omitted=omitted)
-        world.check("Event", document)
-        shown = selected(document, view.tree)
-        text = pretty(shown, 2 if listed else 0) if view.is_pretty else compact(shown)
-        row.rendered[key] = text
-    return text
+def event_texts(world: World, rows: list[Row], view: View, *, listed: bool) -> list[str]:
+    """The events' JSON texts, rendered once per view; in lists a deleted event is a bare tombstone."""
+    omitted = world.switches.omit_attendees
+    seen = f"{listed}{view.most_guests}{view.busy_only}{view.hide_private}{view.is_pretty}{view.fields}"
+    texts = []
+    for row in rows:
+        key = seen + "omitted" if omitted and row.doc["id"] in omitted else seen
+        text = row.rendered.get(key)
+        if text is None:
+            document = event_document(row, view, listed=listed, omitted=key is not seen)
+            world.check("Event", document)
+            shown = selected(document, view.tree)
+            text = pretty(shown, 2 if listed else 0) if view.is_pretty else compact(shown)
+            row.rendered[key] = text
+        texts.append(text)
+    return texts
 
 
 def event_document(row: Row, view: View, *, listed: bool, omitted: bool) -> Doc:
@@ -82,7 +96,8 @@ def event_document(row: Row, view: View, *, listed: bool, omitted: bool) -> Doc:
     doc = row.doc
     if listed and row.deleted:
         return {key: doc[key] for key in TOMBSTONE if key in doc}
-    if view.busy_only:
+    private = doc.get("visibility") in {"private", "confidential"}
+    if view.busy_only or (view.hide_private and private):
         return {**{key: doc[key] for key in BUSY_ONLY if key in doc}, "visibility": "private"}
     guests = doc.get("attendees", [])
     if omitted or (view.most_guests is not None and len(guests) > view.most_guests):

@@ -124,6 +124,7 @@ def move(world: World, source: Calendar, target: Calendar, event_id: str, write:
         raise errors.not_the_organizer()
     if row.deleted:
         raise errors.not_found()
+    _match(row, write)
     existing = target.rows.get(event_id)
     if existing is not None and not existing.deleted:
         raise errors.duplicate()

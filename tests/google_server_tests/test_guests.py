@@ -262,6 +262,19 @@ def test_an_event_on_a_shared_calendar_is_organized_by_that_calendar(
     assert made["creator"] == {"email": BOB}
 
 
+def test_private_events_are_hidden_from_those_who_may_not_see_them(
+    google: GoogleServer, client: Client
+) -> None:
+    """A reader, or a writer without private access, gets the times of a private event and no details."""
+    google.control.create_event(ANNA, {"visibility": "private", "location": "Home"})
+    google.control.share_calendar(ANNA, BOB, "writerWithoutPrivateAccess")
+
+    item = client(BOB).events().list(calendarId=ANNA).execute()["items"][0]
+
+    assert item["visibility"] == "private" and item["start"]
+    assert "summary" not in item and "location" not in item
+
+
 def test_reviving_a_deleted_event_can_be_refused(google: GoogleServer, client: Client) -> None:
     """Allowed by default; by switch it answers 403, as some report."""
     made = invited(client, BOB)

@@ -80,6 +80,16 @@ def test_the_control_port_does_what_the_methods_do(google: GoogleServer) -> None
     assert {"seed_events", "add_fault", "expire_sync_tokens", "calls", "settle_pushes"} <= set(operations)
 
 
+def test_switches_and_consent_can_be_set_from_outside(google: GoogleServer) -> None:
+    """Their answers are the whole set, as JSON."""
+    switches = control(google.control_url, "set", omit_attendees=["dinner"], page_sizes=[1, 0])
+    consent = control(google.control_url, "set_consent", untick=["email"])
+
+    assert (switches["omit_attendees"], switches["page_sizes"]) == (["dinner"], [1, 0])
+    assert consent["untick"] == ["email"]
+    assert google.world.switches.omit_attendees == {"dinner"}
+
+
 def test_a_wrong_switch_or_fault_is_named(google: GoogleServer) -> None:
     """So that a misspelt test cannot pass."""
     with pytest.raises(ControlError, match="no switch 'latencey'"):

@@ -76,6 +76,21 @@ def test_a_cancelled_date_is_listed_as_long_as_its_series_lives(google: GoogleSe
     assert after == []
 
 
+def test_exceptions_can_come_before_their_series(google: GoogleServer, events: Any) -> None:
+    """By switch, in full lists; in increments whenever they changed in that order."""
+    google.control.create_event(ANNA, WEEKLY)
+    _, token, _ = listed(events, maxResults=1)
+    google.control.edit_event(ANNA, SECOND, {"summary": "Late dinner"})
+    google.control.edit_event(ANNA, "dinners", {"location": "Home"})
+    google.control.set(exceptions_first=True)
+
+    full, _, pages = listed(events, maxResults=1)
+    delta, _, _ = listed(events, syncToken=token, maxResults=1)
+
+    assert pages == 2
+    assert [item["id"] for item in full] == [item["id"] for item in delta] == [SECOND, "dinners"]
+
+
 def test_changing_the_times_of_a_series_drops_exceptions_that_no_longer_fit(
     google: GoogleServer, events: Any
 ) -> None:

@@ -210,6 +210,18 @@ def test_scopes_are_enforced(google: GoogleServer, client: Client) -> None:
     assert refusal(caught.value) == (403, "insufficientPermissions")
 
 
+def test_a_scope_for_owned_calendars_does_not_open_shared_ones(google: GoogleServer, client: Client) -> None:
+    """calendar.events.owned stops at the own calendars."""
+    google.control.share_calendar(BOB, ANNA, "writer")
+    events = client(scopes=(PREFIX + "calendar.events.owned",)).events()
+
+    with pytest.raises(HttpError) as caught:
+        events.list(calendarId=BOB).execute()
+
+    assert events.list(calendarId="primary").execute()["items"] == []
+    assert refusal(caught.value) == (403, "insufficientPermissions")
+
+
 def test_an_unknown_token_is_an_auth_error(google: GoogleServer) -> None:
     """401 with the location of what is wrong."""
     status, _, body = ask(google.calendar_api + "calendars/primary")

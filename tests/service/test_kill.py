@@ -27,12 +27,12 @@ def test_killed_at_random_moments_every_event_is_invited_and_announced_exactly_o
         service.start()
         wait_for(service.is_watching, 20, "the first start")
         for kill in range(KILLS):
-            for _ in range(2):
-                events.append(google.create_event(ANNA)["id"])
             if kill % 4 == 0:
                 google.add_fault("closeAfter", operation="events.patch")
-            wait_for_chance(dice)
-            busy_kills += int(len(google.mails(kind="invitation")) < len(events))
+            pause(dice.uniform(0.2, 1.0))
+            events += [google.create_event(ANNA)["id"] for _ in range(2)]
+            pause(dice.uniform(0.0, 0.25))
+            busy_kills += int(invited(google, events) < len(events))
             service.kill()
             service.start()
         google.clear_faults()
@@ -61,6 +61,6 @@ def invited(google: People, events: list[str]) -> int:
     )
 
 
-def wait_for_chance(dice: random.Random) -> None:
-    """Let some time pass that the process does not know."""
-    threading.Event().wait(dice.uniform(0.0, 1.6))
+def pause(seconds: float) -> None:
+    """Let time pass that the process does not know of."""
+    threading.Event().wait(seconds)

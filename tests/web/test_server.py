@@ -145,6 +145,18 @@ def _listeners_clients(port: int) -> int:
     return sum(row[1].endswith(f":{port:04X}") and row[3] == "01" for row in rows)
 
 
+def test_clients_that_break_off_leave_no_traces(caplog: pytest.LogCaptureFixture) -> None:
+    """Who sends nonsense and hangs up fills no log."""
+    with serving(PUSH) as (port,):
+        for _ in range(200):
+            with socket.create_connection(("127.0.0.1", port), timeout=5) as guest:
+                guest.sendall(b"nonsense\r\n\r\n" * 3)
+                guest.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+        assert ask(port, "POST", "/push")[0] == 204
+
+    assert caplog.records == []
+
+
 def test_stopping_is_quick_with_connections_open_and_frees_the_ports() -> None:
     """Idle, half-asked and kept connections end with the server, within a second."""
     doors = [

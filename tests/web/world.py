@@ -24,7 +24,7 @@ from calbot.model import (
     Snapshot,
 )
 
-NOW = 1795212000.0
+NOW = 1795191600.0
 ANNA = "anna@example.com"
 SETTINGS = Effective(
     auto_invite=True,

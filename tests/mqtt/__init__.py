@@ -1,0 +1,1 @@
+"""The bridge against a real broker, seen by an independent client."""

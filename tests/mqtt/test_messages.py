@@ -1,0 +1,211 @@
+"""What we say keeps to the contract, fits into 4 KB, and tells no more than was asked for."""
+
+import json
+from typing import Any
+
+import jsonschema
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from addon.mqtt import messages
+from addon.mqtt.encoding import MOST_BYTES, Detail, Voice, encoded, rfc3339
+from calbot.health import assess
+from calbot.model import Answer, Notice, Outcome
+from tests.mqtt.schemas import FOLDER, check, schema
+from tests.mqtt.world import ANNA, DINNER, FAMILY, IID, INVITED, STARTED, example_snapshot, row
+
+VOICE = Voice(IID)
+AIDS = {ANNA: "a7c1"}
+NOW = 1_790_000_010.0
+DETAILS: tuple[Detail, ...] = ("minimal", "standard", "full")
+
+
+def test_every_schema_is_a_schema() -> None:
+    """And forbids the names that Home Assistant keeps for itself."""
+    found = sorted(path.name.removesuffix(".schema.json") for path in FOLDER.glob("*.schema.json"))
+
+    assert len(found) == 11
+    for name in found:
+        jsonschema.Draft202012Validator.check_schema(schema(name))
+    with pytest.raises(jsonschema.ValidationError):
+        check("event_system", json.dumps({**json.loads(messages.event(VOICE, row(STARTED), {}, NOW)), "icon": "x"}).encode())
+
+
+@pytest.mark.parametrize("detail", DETAILS)
+def test_every_message_keeps_to_its_schema(detail: Detail) -> None:
+    """At every level of detail."""
+    voice, snapshot = Voice(IID, detail), example_snapshot()
+    health = assess(snapshot, NOW)
+
+    check("event_calendar", messages.event(voice, row(), AIDS, NOW))
+    check("event_system", messages.event(voice, row(STARTED), AIDS, NOW))
+    check("info", messages.info(voice, snapshot, "0.1.0", ["ping"], NOW))
+    check("state", messages.state(voice, snapshot, health, NOW, NOW))
+    check("health", messages.health(voice, snapshot, health, 3, NOW))
+    check("settings", messages.settings(voice, snapshot, NOW))
+    check("account_state", messages.account_state(voice, snapshot.accounts[0], NOW))
+    answer = messages.answer(voice, "ping", "1", Answer(status="ok"), NOW, received=NOW, duplicate=False)
+    check("command_last", answer)
+
+
+def test_a_calendar_event_tells_what_happened() -> None:
+    """The keys of the contract, with the event's own times and offsets."""
+    told = check("event_calendar", messages.event(VOICE, row(seq=7, attempts=1), AIDS, NOW))
+
+    expected = {
+        "event_type": "invited",
+        "seq": 7,
+        "ts": "2026-09-21T14:13:20.000Z",
+        "account": ANNA,
+        "account_id": "a7c1",
+        "calendar": "Family",
+        "title": "Dinner",
+        "start": "2026-12-01T19:00:00+01:00",
+        "guests_added": ["bob@example.com"],
+        "replayed": True,
+        "late_s": 10.0,
+        "undo_token": None,
+    }
+    assert {key: told[key] for key in expected} == expected
+
+
+def test_the_minimum_names_no_titles_places_or_people() -> None:
+    """Not in events, not in states, not in answers to the question who is invited."""
+    voice, snapshot = Voice(IID, "minimal"), example_snapshot()
+    health = assess(snapshot, NOW + 10_000_000)
+    said = [
+        messages.event(voice, row(), AIDS, NOW),
+        messages.event(voice, row(Notice(event_type="sign_in_needed", text=f"{ANNA}: sign in", account=ANNA)), AIDS, NOW),
+        messages.state(voice, snapshot, health, NOW, NOW),
+        messages.settings(voice, snapshot, NOW),
+        messages.account_state(voice, snapshot.accounts[0], NOW),
+    ]
+
+    for secret in (b"@", b"Dinner", b"Elm", b"wine", b"Family", b"family"):
+        assert all(secret not in message.replace(b"dinner1@example.com", b"") for message in said), secret
+
+
+def test_places_and_guests_are_told_only_in_full() -> None:
+    """The level is the user's choice."""
+    standard = messages.event(VOICE, row(), AIDS, NOW)
+    full = check("event_calendar", messages.event(Voice(IID, "full"), row(), AIDS, NOW))
+
+    assert b"Elm" not in standard and b"wine" not in standard
+    assert full["location"] == "12 Elm Street" and full["guests"] == ["bob@example.com"]
+
+
+def test_a_long_text_is_shortened_and_ids_are_not() -> None:
+    """A title of 70,000 letters fits, and the event can still be found."""
+    long = msgspec.structs.replace(DINNER, title="é" * 70_000, description="x" * 8000, id="i" * 1000)
+    outcome = msgspec.structs.replace(
+        INVITED,
+        event=long,
+        key=msgspec.structs.replace(INVITED.key, event="i" * 1000),
+        guests_added=tuple(f"guest{number}@example.com" for number in range(200)),
+    )
+
+    told = check("event_calendar", messages.event(Voice(IID, "full"), row(outcome), AIDS, NOW))
+
+    assert told["event_id"] == "i" * 1000 and told["title"].endswith("…") and told["guests_added"]
+
+
+def test_a_link_is_whole_or_absent() -> None:
+    """Half a link leads nowhere."""
+    outcome = msgspec.structs.replace(
+        INVITED, event=msgspec.structs.replace(DINNER, link="https://calendar.example.com/" + "x" * 5000)
+    )
+
+    assert check("event_calendar", messages.event(VOICE, row(outcome), AIDS, NOW))["link"] is None
+
+
+def test_data_of_a_notice_never_takes_the_place_of_a_key() -> None:
+    """Nor does it use a name that Home Assistant keeps for itself."""
+    notice = Notice(event_type="command_failed", text="no", data={"seq": 99, "icon": "mdi:x", "command": "ping"})
+
+    told = check("event_system", messages.event(VOICE, row(notice, seq=4), AIDS, NOW))
+
+    assert told["seq"] == 4 and told["command"] == "ping" and "icon" not in told
+
+
+def test_text_that_is_no_unicode_still_goes_out() -> None:
+    """Half a surrogate pair becomes a question mark."""
+    told = check("event_system", messages.event(VOICE, row(Notice(event_type="started", text="a\ud800b")), {}, NOW))
+
+    assert told["text"] == "a?b"
+
+
+def test_a_pause_without_end_has_no_end() -> None:
+    """However large the number that stands for it."""
+    snapshot = example_snapshot()
+    settings = msgspec.structs.replace(snapshot.settings, paused_until=1e300)
+
+    told = check("settings", messages.settings(VOICE, msgspec.structs.replace(snapshot, settings=settings), NOW))
+
+    assert told["paused"] is True and told["paused_until"] is None
+
+
+def test_instants_are_rfc_3339_in_utc_with_milliseconds() -> None:
+    """And those beyond the calendar are none."""
+    assert rfc3339(0.9996) == "1970-01-01T00:00:00.999Z"
+    assert rfc3339(float("inf")) is None and rfc3339(float("nan")) is None and rfc3339(None) is None
+
+
+texts = st.text(max_size=3000)
+
+
+@given(
+    title=texts,
+    calendar=texts,
+    reason=texts,
+    guests=st.lists(st.text(max_size=300), max_size=60),
+    event_id=st.text(min_size=1, max_size=1024),
+    detail=st.sampled_from(DETAILS),
+)
+def test_any_calendar_event_fits(
+    title: str, calendar: str, reason: str, guests: list[str], event_id: str, detail: Detail
+) -> None:
+    """Whatever Google's texts hold, the message is at most 4 KB and keeps to its schema."""
+    outcome = Outcome(
+        event_type="failed",
+        key=msgspec.structs.replace(INVITED.key, event=event_id),
+        calendar_name=calendar,
+        event=msgspec.structs.replace(DINNER, title=title, location=title, description=title, organiser=calendar),
+        guests_added=tuple(guests),
+        changed=tuple(guests),
+        reason="internal",
+        reason_text=reason,
+    )
+
+    told = check("event_calendar", messages.event(Voice(IID, detail), row(outcome), AIDS, NOW))
+
+    assert told["id"] == row().id
+
+
+flat = st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.floats(allow_nan=False) | texts
+
+
+@given(st.dictionaries(st.text(max_size=60), flat, max_size=80), texts)
+def test_any_notice_and_any_answer_fit(data: dict[str, Any], text: str) -> None:
+    """Also with more data than anybody would send."""
+    check("event_system", messages.event(VOICE, row(Notice(event_type="started", text=text, data=data)), {}, NOW))
+    answer = Answer(status="error", code="internal", message=text, data=data)
+    check("response", messages.answer(VOICE, text, "1", answer, NOW, received=NOW, duplicate=False))
+
+
+@given(st.dictionaries(st.text(max_size=10), flat | st.lists(texts, max_size=9), max_size=12))
+def test_what_fits_is_not_changed(message: dict[str, Any]) -> None:
+    """Shortening begins where it has to."""
+    whole = msgspec.json.encode(message)
+
+    if len(whole) <= MOST_BYTES:
+        assert encoded(message) == whole
+
+
+def test_a_calendar_has_a_short_id_that_tells_nothing() -> None:
+    """The same each time, another one for another account."""
+    one = messages.calendar_id(FAMILY)
+
+    assert one == messages.calendar_id(FAMILY) and len(one) == 8
+    assert one != messages.calendar_id(msgspec.structs.replace(FAMILY, account="carol@example.com"))
