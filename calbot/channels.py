@@ -39,10 +39,18 @@ class _Attempt(Noun, frozen=True):
 
 
 class Channels:
-    """The channels of one account's calendars, towards one address."""
+    """The channels of one account's calendars, towards one address. Untended, they are left as they are."""
 
     def __init__(
-        self, account: str, address: str | None, secret: bytes, database: Database, clock: Clock, random: Random
+        self,
+        account: str,
+        address: str | None,
+        secret: bytes,
+        database: Database,
+        clock: Clock,
+        random: Random,
+        *,
+        tended: bool = True,
     ) -> None:
         self._account = account
         self._address = address
@@ -50,6 +58,7 @@ class Channels:
         self._database = database
         self._clock = clock
         self._random = random
+        self._tended = tended
         self._channels: dict[str, Channel] = {}
         self._attempts: dict[str, _Attempt] = {}
 
@@ -72,6 +81,8 @@ class Channels:
 
     def next_due(self, calendars: tuple[str, ...], now: float) -> float:
         """Return when `tend` has something to do, in epoch seconds."""
+        if not self._tended:
+            return now + RENEW_BEFORE
         if self._address is None:
             return now + RENEW_BEFORE if not self._channels else now
         times = [now + RENEW_BEFORE]

@@ -19,7 +19,7 @@ from calbot.google.accounts import GoogleAccounts
 from calbot.model import Answer, Command, Noun, Outcome
 from calbot.settings import Settings
 from calbot.sources import Endpoints
-from calbot.store import channels, commands, outbox
+from calbot.store import commands, outbox
 from calbot.store.database import Database
 
 LONGEST_SYNC = 300.0
@@ -194,10 +194,8 @@ def _sync_a_copy(found: _Wanted) -> tuple[list[Outcome], list[str]]:
             Database(found.data).copy_to(Path(place) / "calbot.db")
         database = Database(Path(place))
         database.open()
-        with database.write() as tx:
-            channels.forget_all(tx)
         try:
-            return _run_once(found, msgspec.structs.replace(found.settings, dry_run=True, push_url=None), database)
+            return _run_once(found, msgspec.structs.replace(found.settings, dry_run=True), database)
         finally:
             database.close()
 
@@ -206,7 +204,7 @@ def _run_once(
     found: _Wanted, settings: Settings, database: Database
 ) -> tuple[list[Outcome], list[str]]:
     clock = SystemClock()
-    engine = Engine(settings, _accounts(found), database, clock, SystemRandom())
+    engine = Engine(settings, _accounts(found), database, clock, SystemRandom(), tend_channels=False)
     engine.open()
     if not engine.workers:
         raise SignInNeeded(f"Nobody is signed in; put tokens/<email>.json into {found.data}.", "auth_revoked")

@@ -54,6 +54,7 @@ class Engine:
         *,
         notes: tuple[str, ...] = (),
         option_problem: str | None = None,
+        tend_channels: bool = True,
         make_slots: MakeSlots = _thread_slots,
     ) -> None:
         self.iid = ""
@@ -65,6 +66,7 @@ class Engine:
         self._database = database
         self._clock = clock
         self._random = random
+        self._tend_channels = tend_channels
         self._make_slots = make_slots
         self._listeners: list[Listener] = []
         self._stopping = threading.Event()
@@ -232,7 +234,8 @@ class Engine:
         with self._database.write() as tx:
             aid = switches.account_id(tx, email, self._random)
         inbox, store, clock, random = Inbox(), self._database, self._clock, self._random
-        channels = Channels(email, self._settings.push_url, self._secret, store, clock, random)
+        address, tended = self._settings.push_url, self._tend_channels
+        channels = Channels(email, address, self._secret, store, clock, random, tended=tended)
         dispatch = Dispatch(email, self, self._make_slots(aid, inbox), inbox, store, clock, random)
         reading = Reading(email, calendars, self, dispatch, channels, store, clock, random)
         return Worker(email, aid, self, inbox, channels, dispatch, reading, store, clock, random)

@@ -20,7 +20,7 @@ def assess(snapshot: Snapshot, now: float) -> Health:
 
 
 def _general(snapshot: Snapshot, now: float) -> list[Reason]:
-    reasons = []
+    reasons = [Reason(code="note", text=note, level="ok") for note in snapshot.notes]
     if snapshot.option_problem:
         text, remedy = snapshot.option_problem, "Correct the option and start Calbot again."
         reasons.append(Reason(code="options", text=text, remedy=remedy, level="problem"))
@@ -30,7 +30,7 @@ def _general(snapshot: Snapshot, now: float) -> list[Reason]:
         reasons.append(Reason(code="mqtt", text=snapshot.broker_problem))
     for text in snapshot.token_problems:
         reasons.append(Reason(code="token_file", text=text, remedy="Sign in again.", level="problem"))
-    if not snapshot.accounts and not reasons:
+    if not snapshot.accounts and not snapshot.token_problems and not snapshot.option_problem:
         text, remedy = "No Google account is signed in yet.", "Put tokens/<email>.json into the data directory."
         reasons.append(Reason(code="no_account", text=text, remedy=remedy, level="setup"))
     if not snapshot.settings.invite_emails and snapshot.accounts:

@@ -38,7 +38,7 @@ def plan(
     said = _announcement(key, known, change)
     if open_deed is not None and not _replaceable(open_deed):
         return Verdict(said, recheck=open_deed if _landed(open_deed, change) else None)
-    if said is None and open_deed is None:
+    if known is not None and said is None and open_deed is None:
         return Verdict()
     return Verdict(said, judge(change, policy, now), open_deed)
 

@@ -64,7 +64,7 @@ class Passed(Noun, frozen=True):
 
 
 class _Listing(Noun, frozen=True):
-    """A complete listing. `page` holds it when it is short; else it lies staged in the store."""
+    """A complete listing. `page` holds it when it is short; else it lies staged in the store, or is saved already."""
 
     page: Page
     staged: bool
@@ -80,7 +80,7 @@ def sync(order: Order, calendars: Calendars, database: Database, random: Random)
     if listing.full and known.last_success is not None:
         _doubt(order, known, listing, database)
     first = known.last_success is None
-    verdicts = _baseline(order, known, listing, database) if first else _verdicts(order, known, listing, database)
+    verdicts = _baseline(order, known, database) if first else _verdicts(order, known, listing, database)
     return _write_down(order, known, listing, verdicts, database, random)
 
 
@@ -105,21 +105,26 @@ def _gather(order: Order, known: Known, calendars: Calendars, database: Database
 def _list(
     order: Order, known: Known, token: str | None, calendars: Calendars, database: Database, *, stale: bool
 ) -> _Listing:
-    """Read all pages. One alone stays in memory; of several, each is staged in a transaction of its own."""
+    """Read all pages. One alone stays in memory; of several, each is staged in a transaction of its own.
+
+    At first sight of a calendar there is nothing to compare with, so its pages need no stage beside the events.
+    """
     calendar = order.key.calendar
+    first = known.last_success is None
+    keep = calendar_store.save if first else calendar_store.stage
     page = calendars.page(calendar, sync_token=token, page_token=None)
     unreadable = list(page.unreadable)
     several = page.next_page is not None or token is None
     if several:
         with database.write() as tx:
-            calendar_store.clear_stage(tx, known.id)
-            calendar_store.stage(tx, known.id, page.changes)
+            (calendar_store.forget_events if first else calendar_store.clear_stage)(tx, known.id)
+            keep(tx, known.id, page.changes)
     while page.next_page is not None:
         page = calendars.page(calendar, sync_token=token, page_token=page.next_page)
         unreadable += page.unreadable
         with database.write() as tx:
-            calendar_store.stage(tx, known.id, page.changes)
-    return _Listing(page, several, token is None, stale, tuple(unreadable))
+            keep(tx, known.id, page.changes)
+    return _Listing(page, several and not first, token is None, stale, tuple(unreadable))
 
 
 def _doubt(order: Order, known: Known, listing: _Listing, database: Database) -> None:
@@ -139,18 +144,16 @@ def _chunks(known: Known, listing: _Listing, database: Database) -> Iterator[lis
         yield list(listing.page.changes)
 
 
-def _baseline(order: Order, known: Known, listing: _Listing, database: Database) -> list[tuple[EventKey, Verdict]]:
+def _baseline(order: Order, known: Known, database: Database) -> list[tuple[EventKey, Verdict]]:
     """At first sight of a calendar its events are known, not acted on; or invited to, when that was chosen."""
     if not order.invite_existing:
         return []
-    found = []
-    for chunk in _chunks(known, listing, database):
-        for event in chunk:
-            if isinstance(event, Event):
-                action = judge(event, order.policy, order.now)
-                if isinstance(action, Invite):
-                    found.append((_key(order, event.id), Verdict(action=action)))
-    return found
+    return [
+        (_key(order, event.id), Verdict(action=action))
+        for chunk in calendar_store.saved(database.read(), known.id)
+        for event in chunk
+        if isinstance(action := judge(event, order.policy, order.now), Invite)
+    ]
 
 
 def _verdicts(order: Order, known: Known, listing: _Listing, database: Database) -> list[tuple[EventKey, Verdict]]:
@@ -158,17 +161,17 @@ def _verdicts(order: Order, known: Known, listing: _Listing, database: Database)
     open_deeds = {
         deed.key.event: deed for deed in ledger.open_deeds(reader, order.key.account, order.key.calendar)
     }
-    found = []
+    found: dict[str, tuple[EventKey, Verdict]] = {}
     for chunk in _chunks(known, listing, database):
         before = calendar_store.events(reader, known.id, [change.id for change in chunk])
         for change in in_order(chunk):
             key = _key(order, change.id)
             verdict = plan(key, change, before.get(change.id), open_deeds.get(change.id), order.policy, order.now)
+            found.pop(change.id, None)  # Changed between two pages, an event may be on both: the last word counts.
             if verdict != Verdict():
-                found.append((key, verdict))
-    if listing.full:
-        found += _absences(order, known, open_deeds, database)
-    return found
+                found[change.id] = (key, verdict)
+    absences = _absences(order, known, open_deeds, database) if listing.full else []
+    return [*found.values(), *absences]
 
 
 def _absences(
@@ -209,7 +212,7 @@ def _write_down(
         if listing.staged:
             calendar_store.take_over_stage(tx, known.id)
             calendar_store.clear_stage(tx, known.id)
-        else:
+        elif known.last_success is not None:
             calendar_store.save(tx, known.id, page.changes)
         deeds = enter(tx, order, verdicts, random, calendar_name=name)
         for deed in rechecks:

@@ -1,5 +1,6 @@
 """One thread owns commands and outbox: it takes what the broker and the engine post, and answers both."""
 
+import collections
 import functools
 import logging
 import queue
@@ -32,6 +33,8 @@ from calbot.store.database import Database
 
 DRAIN_SECONDS = 0.25
 LONGEST_WAIT = 5.0
+MOST_WAITING = 200
+MOST_LATER = 2000
 NOT_LISTENING = (
     "The broker works, but Home Assistant is not listening: add the MQTT integration "
     "(https://my.home-assistant.io/redirect/config_flow_start/?domain=mqtt)."
@@ -101,7 +104,7 @@ class Bridge:
             will_topic=topics.availability,
             broker=broker,
             post=self._posts.put,
-            backlog=self._backlog,
+            backlog=self._posts.qsize,
             clock=clock,
             random=random,
         )
@@ -151,6 +154,7 @@ class Bridge:
             random=random,
         )
         self._thread: threading.Thread | None = None
+        self._later: collections.deque[Received] = collections.deque()
         self._news_posted = False
         self._stop_at: float | None = None
         self._next_event_at: float | None = None
@@ -163,6 +167,7 @@ class Bridge:
 
     def stop(self) -> None:
         """Say goodbye and end. Returns within a second, whatever broker and store do."""
+        self._stop_at = self._clock.monotonic() + DRAIN_SECONDS
         self._posts.put(Stop())
         if self._thread:
             self._thread.join(DRAIN_SECONDS + 0.05)
@@ -204,9 +209,6 @@ class Bridge:
         """What would make events arrive, when nobody listens to them; no fault of ours."""
         return NOT_LISTENING if self.connected and self._publisher.unheard else None
 
-    def _backlog(self) -> int:
-        return self._posts.qsize() + self._sender.waiting
-
     def _run(self) -> None:
         self._guarded(self._publisher.open)
         self._connection.start()
@@ -231,10 +233,12 @@ class Bridge:
     def _take(self, post: Post) -> None:
         match post:
             case Received():
-                self._session.received(post)
+                self._receive(post)
             case Acknowledged():
                 self._sender.acknowledged(post.epoch, post.mid)
                 self._publisher.acknowledged(post.epoch, post.mid, post.code)
+                while self._later and self._sender.waiting <= MOST_WAITING:
+                    self._session.received(self._later.popleft())
             case Answered():
                 self._road.answered(post.command, post.answer)
             case Changed():
@@ -245,13 +249,25 @@ class Bridge:
                 self._session.connected(post)
             case Disconnected():
                 self._session.disconnected(post.epoch)
+                self._later.clear()
             case Subscribed():
                 self._session.subscribed(post)
             case Stop():
-                self._stop_at = self._clock.monotonic() + DRAIN_SECONDS
                 self._publisher.news()
             case _:
                 assert_never(post)
+
+    def _receive(self, message: Received) -> None:
+        """Take a message in, but not faster than answers go out.
+
+        With QoS 1 the broker then waits, because it is not acknowledged; of QoS 0 what is too much is dropped.
+        """
+        if self._stop_at is not None:
+            return  # with QoS 1 it comes again at the next start
+        if not self._later and self._sender.waiting <= MOST_WAITING:
+            self._session.received(message)
+        elif message.qos or len(self._later) < MOST_LATER:
+            self._later.append(message)
 
     def _step(self) -> None:
         self._session.step()

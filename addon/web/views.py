@@ -134,9 +134,7 @@ def page(
         headline=headline,
         subline=_subline(snapshot, health, now, zone),
         parts=(_google(snapshot), _sync(snapshot, now), _push(snapshot), _mqtt(mqtt_problem)),
-        advice=tuple(
-            Advice(_TONES[one.level], clean(one.text, 400), clean(one.remedy, 400)) for one in health.reasons
-        ),
+        advice=_advice(health),
         notes=(*_modes(snapshot), *(clean(note, 400) for note in snapshot.notes)),
         accounts=tuple(_account(account, now) for account in snapshot.accounts),
         counts=_counts(snapshot, newest, now),
@@ -153,6 +151,15 @@ def _subline(snapshot: Snapshot, health: Health, now: float, zone: tzinfo) -> st
     if health.last_success is None:
         return "Calbot has not looked at a calendar yet."
     return f"Calbot last looked at your calendars {nearby(health.last_success, now)}."
+
+
+def _advice(health: Health) -> tuple[Advice, ...]:
+    """Return what wants a look, worst first; what is merely good to know stands in the notes."""
+    order = ("problem", "degraded", "setup", "paused")
+    reasons = sorted(
+        (one for one in health.reasons if one.level in order), key=lambda one: order.index(one.level)
+    )
+    return tuple(Advice(_TONES[one.level], clean(one.text, 400), clean(one.remedy, 400)) for one in reasons)
 
 
 def _google(snapshot: Snapshot) -> Part:

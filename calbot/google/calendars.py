@@ -218,6 +218,8 @@ def _translated(error: HttpError, *, write: bool) -> CalbotError:
     if reason in _LIMITS or status == 429:
         return RetryLater(text, _LIMITS.get(reason, "rate_limited"), _retry_after(error))
     match status:
+        case 401 if reason.startswith("push."):
+            return Refused(text, "forbidden")
         case 401:
             return SignInNeeded("Google does not accept the account's sign-in.", "auth_expired")
         case 403 if reason == "insufficientPermissions":

@@ -59,15 +59,34 @@ def last_successes(tx: Tx, account: str) -> dict[str, float]:
 
 def save(tx: Tx, calendar_id: int, changes: Iterable[Change]) -> None:
     """Take over events as they are now; what is gone keeps its last content."""
-    for change in changes:
+    events, gone = [], []
+    for change in {change.id: change for change in changes}.values():
         if isinstance(change, Gone):
-            tx.execute("UPDATE event SET gone = 1 WHERE calendar_id = ? AND id = ?", (calendar_id, change.id))
+            gone.append((calendar_id, change.id))
         else:
-            tx.execute(
-                "INSERT INTO event (calendar_id, id, etag, body) VALUES (?, ?, ?, ?) "
-                "ON CONFLICT DO UPDATE SET etag = excluded.etag, body = excluded.body, gone = 0",
-                (calendar_id, change.id, change.etag, _encode(change)),
-            )
+            events.append((calendar_id, change.id, change.etag, _encode(change)))
+    tx.executemany(
+        "INSERT INTO event (calendar_id, id, etag, body) VALUES (?, ?, ?, ?) "
+        "ON CONFLICT DO UPDATE SET etag = excluded.etag, body = excluded.body, gone = 0",
+        events,
+    )
+    tx.executemany("UPDATE event SET gone = 1 WHERE calendar_id = ? AND id = ?", gone)
+
+
+def forget_events(tx: Tx, calendar_id: int) -> None:
+    """Drop what a first listing that did not come to its end has left."""
+    tx.execute("DELETE FROM event WHERE calendar_id = ?", (calendar_id,))
+
+
+def saved(tx: Tx, calendar_id: int) -> Iterator[list[Event]]:
+    """Yield the live events, some hundred at a time."""
+    last = 0
+    while rows := tx.execute(
+        "SELECT rowid, body FROM event WHERE calendar_id = ? AND NOT gone AND rowid > ? ORDER BY rowid LIMIT ?",
+        (calendar_id, last, _CHUNK),
+    ).fetchall():
+        last = rows[-1][0]
+        yield [_decode(body) for _, body in rows]
 
 
 def wrote(tx: Tx, key: EventKey, over: str, written: Event) -> None:

@@ -27,11 +27,6 @@ def forget(tx: Tx, channel_id: str) -> None:
     tx.execute("DELETE FROM channel WHERE id = ?", (channel_id,))
 
 
-def forget_all(tx: Tx) -> None:
-    """Drop every channel, without a word to Google."""
-    tx.execute("DELETE FROM channel")
-
-
 def of_account(tx: Tx, account: str) -> list[Channel]:
     """Return the account's channels, oldest first."""
     rows = tx.execute(

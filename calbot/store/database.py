@@ -16,6 +16,7 @@ from calbot.store.schema import MIGRATIONS
 Tx = sqlite3.Connection
 Connect = Callable[[str], sqlite3.Connection]
 KEPT_SNAPSHOTS = 3
+LARGEST_WAL = 4 * 2**20
 
 
 def connect(path: str) -> sqlite3.Connection:
@@ -127,9 +128,11 @@ class Database:
         return target
 
     def close(self) -> None:
-        """Close the writer and leave the directory to others."""
+        """Bring everything into the one file, close the writer, and leave the directory to others."""
         with self._lock:
             if self._writer is not None:
+                with contextlib.suppress(sqlite3.Error):
+                    self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
                 self._writer.close()
                 self._writer = None
         if self._directory_lock is not None:
@@ -141,6 +144,7 @@ class Database:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA busy_timeout = 5000")
+        connection.execute(f"PRAGMA journal_size_limit = {LARGEST_WAL}")
         return connection
 
     def _migrate(self, connection: sqlite3.Connection) -> None:

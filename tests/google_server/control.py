@@ -82,7 +82,7 @@ class Control(People):
             if not name.startswith("_") and name not in {"perform", "perform_json", "operations"}
         }
 
-    def perform(self, operation: str, **arguments: Any) -> Any:
+    def perform(self, operation: str, /, **arguments: Any) -> Any:
         """Do an operation by name; raises ControlError."""
         if operation not in self.operations():
             raise ControlError(404, f"no operation {operation!r}; there are {', '.join(self.operations())}")

@@ -155,7 +155,7 @@ class Observer:
         self._filters = filters
         protocol = paho.MQTTv5 if version5 else paho.MQTTv311
         self.client = paho.Client(paho.CallbackAPIVersion.VERSION2, client_id, protocol=protocol)
-        self.client.on_message = lambda _client, _data, message: self.seen.append(Seen(message))
+        self.client.on_message = self._heard
         self.client.on_publish = lambda _client, _data, mid, _code, _properties: self.pubacks.add(mid)
         self.client.on_subscribe = lambda *_: self._ready.set()
         self.client.on_connect = self._connected
@@ -164,6 +164,12 @@ class Observer:
         self.client.loop_start()
         if filters:
             assert self._ready.wait(SECONDS)
+
+    def _heard(self, client: paho.Client, _data: object, message: paho.MQTTMessage) -> None:
+        sock = client.socket()
+        if isinstance(sock, socket.socket):  # else the kernel waits 40 ms before it acknowledges
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+        self.seen.append(Seen(message))
 
     def _connected(self, client: paho.Client, *_: object) -> None:
         if self._filters:
@@ -310,6 +316,12 @@ class House:
         self.bridge.stop()
         self.bridge = self.make_bridge()
         self.start()
+
+    def on_statement(self, beginning: str, work: Callable[[], object]) -> None:
+        """Do something at the moment when the store is given a statement that begins so."""
+        writer = self.database._writer
+        assert writer
+        writer.set_trace_callback(lambda statement: statement.startswith(beginning) and work())
 
     def advance(self, seconds: float) -> None:
         """Put the clock forward, and let the bridge notice."""

@@ -20,6 +20,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from addon.broker import EmbeddedBroker
 from calbot.clock import SystemClock
+from tests.google_server.control import Control
 from tests.google_server.http import GoogleServer
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,20 +40,6 @@ def wait_for(condition: Callable[[], object], seconds: float, what: str) -> None
     while not condition():
         assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
         threading.Event().wait(0.01)
-
-
-class People:
-    """What people do in Google's calendar, and what they see there: the fake's control, one at a time."""
-
-    def __init__(self, google: GoogleServer) -> None:
-        self._google = google
-
-    def __getattr__(self, operation: str) -> Callable[..., Any]:
-        def perform(*arguments: object, **named: object) -> Any:
-            with self._google.lock:
-                return getattr(self._google.control, operation)(*arguments, **named)
-
-        return perform
 
 
 class Listener:
@@ -189,7 +176,7 @@ class Service:
 
 
 @contextlib.contextmanager
-def house(data: Path, *accounts: str, **options: object) -> Iterator[tuple[Service, People, Listener]]:
+def house(data: Path, *accounts: str, **options: object) -> Iterator[tuple[Service, Control, Listener]]:
     """A fake Google, a broker, a listener, and a service that is not started yet."""
     names = list(accounts or (ANNA,))
     with GoogleServer(SystemClock(), [*names, BOB], allow_http_push=True) as google:
@@ -199,7 +186,7 @@ def house(data: Path, *accounts: str, **options: object) -> Iterator[tuple[Servi
         service = Service(data, google, broker.port, **options)
         service.sign_in(*names)
         try:
-            yield service, People(google), listener
+            yield service, google.control, listener
         finally:
             if service.process is not None and service.process.poll() is None:
                 service.kill()

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.service.running import ANNA, BOB, People, house, wait_for
+from tests.google_server.control import Control
+from tests.service.running import ANNA, BOB, house, wait_for
 
 KILLS = int(os.environ.get("CALBOT_TEST_KILLS", "50"))
 EVENTS = 2 * KILLS
@@ -54,7 +55,7 @@ def test_killed_at_random_moments_every_event_is_invited_and_announced_exactly_o
     print(f"{KILLS} kills, {busy_kills} with work under way, {len(events)} events, {len(mails)} mails")
 
 
-def invited(google: People, events: list[str]) -> int:
+def invited(google: Control, events: list[str]) -> int:
     """Count the events that have their guest."""
     return sum(
         any(guest["email"] == BOB for guest in google.event(ANNA, event).get("attendees", [])) for event in events

@@ -10,7 +10,7 @@ from calbot.deeds import Decide, Result, Task
 from calbot.engine import AFTER_TROUBLE, Engine
 from calbot.errors import StoreError
 from calbot.inbox import Finished, Inbox
-from calbot.model import Channel, Notice, Outcome
+from calbot.model import Channel, Command, Notice, Outcome
 from calbot.ports import Calendars
 from calbot.settings import Settings
 from calbot.slots import Slots, attempt
@@ -89,6 +89,7 @@ class Simulation:
         self._slots: list[SeededSlots] = []
         self._wake: dict[str, float] = {}
         self._tend_at = 0.0
+        self._commands = 0
         self._plans: list[tuple[float, Callable[[], None]]] = []
 
     # Life and death
@@ -176,6 +177,16 @@ class Simulation:
                 return
             assert self.clock.now() < end, f"not quiet within {within:g} s: {self.open_rows()}"
             self.clock.to(self._next_time())
+
+    def deliver_pushes(self) -> None:
+        """Bring every push that is due to the engine now, in whatever it is in the middle of."""
+        for push in [push for push in self.world.outgoing_pushes if push.due <= self.world.now()]:
+            self._deliver(push)
+
+    def command(self, name: str, **args: str | int | float | bool | None) -> None:
+        """Give the engine a command, as the bridge does."""
+        self._commands += 1
+        self.engine.carry_out(Command(name=name, id=f"command-{self._commands}", args=args))
 
     def live(self, within: float = 2 * DAY) -> None:
         """Go on until all is quiet, getting up again after every crash."""

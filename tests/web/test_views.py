@@ -16,6 +16,7 @@ from calbot.model import (
     Notice,
     Outcome,
     Outgoing,
+    Reason,
     Snapshot,
 )
 from tests.web.world import ANNA, FAMILY, FINE, INVITED, NOW, SETTINGS, SNAPSHOT, sent
@@ -171,6 +172,18 @@ def test_the_headline_is_the_verdict(level: Level, tone: str, headline: str) -> 
     shown = page(health=Health(level, (), NOW, NOW), mqtt_problem=None if level == "ok" else "down")
 
     assert (shown.tone, shown.headline) == (tone, headline)
+
+
+def test_advice_is_worst_first_and_only_what_wants_a_look() -> None:
+    """A note about an option is no task, and stands with the notes."""
+    levels: tuple[Level, ...] = ("ok", "setup", "degraded", "problem")
+    reasons = tuple(Reason(code=level, text=f"It is {level}.", level=level) for level in levels)
+    shown = page(
+        msgspec.structs.replace(SNAPSHOT, notes=("It is ok.",)), Health("problem", reasons, NOW, NOW)
+    )
+
+    assert [one.text for one in shown.advice] == ["It is problem.", "It is degraded.", "It is setup."]
+    assert shown.notes == ("It is ok.",)
 
 
 def test_a_pause_says_until_when() -> None:

@@ -1,0 +1,236 @@
+"""The push door believes only its own channels; channels come, stay, are renewed and go; polling needs none of it."""
+
+from collections.abc import Callable
+
+import msgspec
+import pytest
+
+from calbot.settings import Settings
+from tests.household import ANNA, BOB
+from tests.simulation.simulation import DAY, PUSH_URL, Simulation
+
+Simulate = Callable[..., Simulation]
+WITH_PUSH = Settings(invite_emails=(BOB,), push_url=PUSH_URL, time_zone="Europe/Berlin")
+
+
+def test_300_forged_pushes_cost_nothing(simulate: Simulate) -> None:
+    """No call to Google, no write to the disk; they are counted in memory."""
+    simulation = simulate(settings=WITH_PUSH)
+    simulation.until_quiet()
+    channel, _token = simulation.channel_of()
+    calls, commits = len(simulation.world.calls), simulation.seams.commits
+
+    for number in range(300):
+        name = channel.id if number % 2 else f"calbot-{number}"
+        assert not simulation.engine.on_push(name, f"guess {number}", channel.resource_id or "", "exists")
+    while simulation.turn():
+        pass
+
+    assert len(simulation.world.calls) == calls
+    assert simulation.seams.commits == commits
+    assert simulation.engine.snapshot.pushes_refused == 300
+
+
+@pytest.mark.parametrize("what", ["token", "empty token", "odd token", "resource", "channel", "expired"])
+def test_a_push_that_is_not_of_our_channel_is_refused(simulate: Simulate, what: str) -> None:
+    """Token, resource, channel and expiry are checked, whatever bytes they are made of."""
+    simulation = simulate(settings=WITH_PUSH)
+    simulation.until_quiet()
+    channel, token = simulation.channel_of()
+    heard = [channel.id, token, channel.resource_id or "", "exists"]
+    before = len(simulation.world.calls)
+    match what:
+        case "token":
+            heard[1] = token[:-1] + ("0" if token[-1] != "0" else "1")
+        case "empty token":
+            heard[1] = ""
+        case "odd token":
+            heard[1] = "\u00e9\udcff" * 32
+        case "resource":
+            heard[2] = "resource-of-somebody-else"
+        case "channel":
+            heard[0] = "calbot-unknown"
+        case _:
+            known = simulation.engine.workers[ANNA].channels
+            known._channels = {channel.id: msgspec.structs.replace(channel, expires=simulation.clock.now() - 1)}
+
+    believed = simulation.engine.on_push(*heard)
+
+    assert not believed
+    assert len(simulation.world.calls) == before
+    assert not simulation.engine.workers[ANNA].inbox._items
+
+
+def test_a_genuine_push_is_believed(simulate: Simulate) -> None:
+    """What the forged ones lack is all it takes."""
+    simulation = simulate(settings=WITH_PUSH)
+    simulation.until_quiet()
+    channel, token = simulation.channel_of()
+
+    assert simulation.engine.on_push(channel.id, token, channel.resource_id or "", "exists")
+
+
+def test_a_pushed_event_is_invited_within_a_second(simulate: Simulate) -> None:
+    """Push is what makes it quick."""
+    simulation = simulate(settings=WITH_PUSH)
+    simulation.until_quiet()
+    simulation.run(200)
+
+    event = simulation.create()
+    simulation.run(1)
+
+    assert simulation.invitations() == [event]
+    assert [outcome.source for outcome in simulation.outcomes("invited")] == ["push"]
+
+
+def test_a_channel_is_opened_and_kept_over_restarts(simulate: Simulate) -> None:
+    """One channel for the calendar, in every life the same one, and it is still listened to."""
+    simulation = simulate(settings=WITH_PUSH)
+    simulation.until_quiet()
+    first, _ = simulation.channel_of()
+
+    for _ in range(3):
+        simulation.restart()
+        simulation.until_quiet()
+        simulation.run(100)
+    event = simulation.create()
+    simulation.run(1)
+
+    assert simulation.channel_of()[0].id == first.id
+    assert len(simulation.calls("events.watch")) == 1
+    assert simulation.invitations() == [event]
+
+
+def test_a_channel_is_renewed_with_overlap(simulate: Simulate) -> None:
+    """A day before it runs out another is opened, and only then the old one is stopped."""
+    simulation = simulate(settings=WITH_PUSH)
+    simulation.until_quiet()
+    first, _ = simulation.channel_of()
+    assert first.expires is not None
+
+    simulation.run(6.1 * DAY)
+
+    second, _ = simulation.channel_of()
+    about = [c for c in simulation.world.calls if c.operation in {"events.watch", "channels.stop"}]
+    assert [(call.operation, call.status) for call in about] == [
+        ("events.watch", 200),
+        ("events.watch", 200),
+        ("channels.stop", 204),
+    ]
+    assert second.id != first.id
+    assert about[1].time < first.expires - 0.9 * DAY
+    assert [channel["id"] for channel in simulation.google.channels()] == [second.id]
+    assert len(simulation.notices("channel_renewed")) == 1
+    assert simulation.engine.snapshot.accounts[0].calendars[0].push == "healthy"
+
+
+def test_channels_go_when_the_address_changes(simulate: Simulate) -> None:
+    """Another push_url brings another channel; the old one is stopped, and without an address none is left."""
+    simulation = simulate(settings=WITH_PUSH)
+    simulation.until_quiet()
+
+    simulation.restart(msgspec.structs.replace(WITH_PUSH, push_url="https://example.org/other"))
+    simulation.until_quiet()
+    elsewhere = [channel["address"] for channel in simulation.google.channels()]
+    simulation.restart(msgspec.structs.replace(WITH_PUSH, push_url=None))
+    simulation.until_quiet()
+    simulation.run(60)
+
+    assert elsewhere == ["https://example.org/other"]
+    assert simulation.google.channels() == []
+
+
+def test_push_that_google_refuses_falls_back_to_polling_and_says_so(simulate: Simulate) -> None:
+    """The address is not authorised: told once, not asked for again all day, and events are found by polls."""
+    simulation = simulate(settings=WITH_PUSH)
+    simulation.world.switches.push_unauthorized = True
+    simulation.until_quiet()
+
+    event = simulation.create()
+    simulation.run(3600)
+
+    (notice,) = simulation.notices("channel_failed")
+    assert PUSH_URL in notice.text
+    assert len(simulation.calls("events.watch")) == 1
+    assert 59 <= len(simulation.calls("events.list")) <= 63
+    assert simulation.invitations() == [event]
+    assert simulation.engine.snapshot.accounts[0].calendars[0].push == "failed"
+
+
+def test_a_channel_whose_answer_was_lost_is_learnt_from_its_first_push(simulate: Simulate) -> None:
+    """Google opened it and nobody heard: its own sync message tells, and no second channel is opened for it."""
+    simulation = simulate(settings=WITH_PUSH)
+    simulation.google.add_fault("closeAfter", operation="events.watch")
+
+    simulation.until_quiet()
+    simulation.run(3600)
+
+    assert len(simulation.google.channels()) == 1
+    assert simulation.engine.snapshot.accounts[0].calendars[0].push == "healthy"
+
+
+def test_polls_come_every_minute_without_push(simulate: Simulate) -> None:
+    """Sixty listings an hour, and nothing else."""
+    simulation = simulate()
+    simulation.until_quiet()
+    simulation.google.reset_calls()
+
+    simulation.run(3600)
+
+    assert 59 <= len(simulation.calls("events.list")) <= 61
+    assert {call.operation for call in simulation.world.calls} <= {"events.list", "oauth.token"}
+
+
+def test_polls_come_every_quarter_of_an_hour_with_healthy_push(simulate: Simulate) -> None:
+    """Four listings an hour."""
+    simulation = simulate(settings=WITH_PUSH)
+    simulation.until_quiet()
+    simulation.google.reset_calls()
+
+    simulation.run(3600)
+
+    assert 3 <= len(simulation.calls("events.list")) <= 4
+
+
+def test_lost_pushes_are_made_good_by_the_next_poll(simulate: Simulate) -> None:
+    """Nothing waits longer than a quarter of an hour."""
+    simulation = simulate(settings=WITH_PUSH)
+    simulation.until_quiet()
+    simulation.google.lose_pushes(1000)
+
+    event = simulation.create()
+    simulation.run(901)
+
+    assert simulation.invitations() == [event]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_our_own_echo_costs_at_most_one_listing(simulate: Simulate, seed: int) -> None:
+    """However many events we invited to, the pushes of our own writes are answered together."""
+    simulation = simulate(settings=WITH_PUSH, seed=seed)
+    simulation.until_quiet()
+    simulation.run(60)
+    simulation.google.reset_calls()
+
+    for number in range(10):
+        simulation.create(summary=f"Dinner {number}")
+    simulation.run(60)
+
+    assert len(simulation.invitations()) == 10
+    assert len(simulation.calls("events.list")) <= 2
+    assert len(simulation.calls("events.patch")) == 10
+    assert {call.operation for call in simulation.world.calls} <= {"events.list", "events.patch", "oauth.token"}
+
+
+def test_replayed_pushes_are_answered_in_moderation(simulate: Simulate) -> None:
+    """A genuine push, replayed a thousand times in a minute, costs a listing every two seconds at the most."""
+    simulation = simulate(settings=WITH_PUSH)
+    simulation.until_quiet()
+    channel, token = simulation.channel_of()
+    simulation.google.reset_calls()
+
+    for _ in range(1000):
+        simulation.engine.on_push(channel.id, token, channel.resource_id or "", "exists")
+        simulation.run(0.06)
+
+    assert len(simulation.calls("events.list")) <= 5 + 60 / 2 + 1

@@ -1,0 +1,179 @@
+"""Switches, pauses and dry runs: what was seen meanwhile is not acted on behind people's backs."""
+
+from collections.abc import Callable
+
+import msgspec
+import pytest
+
+from calbot.settings import Settings
+from tests.household import ANNA, BOB, CAROL, INVITE_BOB
+from tests.simulation.simulation import Simulation
+
+Simulate = Callable[..., Simulation]
+
+
+def test_a_dry_run_tells_what_it_would_do_and_writes_nothing(simulate: Simulate) -> None:
+    """Every decision is announced, marked as a dry run, and Google is only read."""
+    simulation = simulate(settings=msgspec.structs.replace(INVITE_BOB, dry_run=True))
+    simulation.until_quiet()
+
+    event = simulation.create()
+    simulation.until_quiet()
+
+    (skipped,) = simulation.outcomes("skipped")
+    assert (skipped.key.event, skipped.reason, skipped.dry_run) == (event, "dry_run", True)
+    assert BOB in (skipped.reason_text or "")
+    assert {call.method for call in simulation.world.calls if call.operation.startswith("events")} == {"GET"}
+
+
+@pytest.mark.parametrize("key", ["auto_invite", "dry_run"])
+def test_what_was_seen_while_nothing_was_invited_is_not_invited_later(simulate: Simulate, key: str) -> None:
+    """Switched on again, old events stay as they are; one that changes from then on is invited to."""
+    simulation = simulate()
+    simulation.until_quiet()
+    simulation.command("set", key=key, value=key == "dry_run")
+    quiet, changed = simulation.create(summary="Quiet"), simulation.create(summary="Changed")
+    simulation.until_quiet()
+
+    simulation.command("set", key=key, value=key != "dry_run")
+    simulation.plan(200, lambda: None)
+    simulation.until_quiet()
+    before = simulation.invitations()
+    simulation.google.edit_event(ANNA, changed, {"location": "At home"})
+    simulation.until_quiet()
+
+    assert before == []
+    assert simulation.invitations() == [changed]
+    assert BOB not in simulation.guests(quiet)
+    assert {outcome.reason for outcome in simulation.outcomes("skipped")} <= {"auto_invite_off", "dry_run"}
+
+
+def test_a_pause_postpones_and_resume_takes_everything_up(simulate: Simulate) -> None:
+    """While paused nothing is written; afterwards what waited is looked at afresh and done, once."""
+    simulation = simulate()
+    simulation.until_quiet()
+    simulation.command("pause")
+    kept, deleted, made_private = (simulation.create(summary=title) for title in ("Kept", "Deleted", "Private"))
+    simulation.run(300)
+    during = simulation.calls("events.patch")
+    simulation.google.delete_event(ANNA, deleted)
+    simulation.google.edit_event(ANNA, made_private, {"visibility": "private"})
+
+    simulation.command("resume")
+    simulation.until_quiet()
+
+    assert during == []
+    assert simulation.invitations() == [kept]
+
+
+def test_a_pause_of_some_minutes_ends_by_itself(simulate: Simulate) -> None:
+    """Also when Calbot was restarted in it."""
+    simulation = simulate()
+    simulation.until_quiet()
+    simulation.command("pause", minutes=10)
+    event = simulation.create()
+    simulation.run(120)
+    simulation.restart()
+    simulation.run(300)
+    before = simulation.invitations()
+
+    simulation.run(300)
+
+    assert before == []
+    assert simulation.invitations() == [event]
+
+
+def test_one_account_paused_is_only_that_one(simulate: Simulate) -> None:
+    """The other goes on."""
+    simulation = simulate(signed_in=(ANNA, CAROL))
+    simulation.until_quiet()
+    simulation.command("pause", account=CAROL)
+    annas, carols = simulation.create(ANNA), simulation.create(CAROL)
+    simulation.run(200)
+    before = simulation.invitations()
+
+    simulation.command("resume", account=CAROL)
+    simulation.until_quiet()
+
+    assert before == [annas]
+    assert sorted(simulation.invitations()) == sorted([annas, carols])
+
+
+def test_a_switch_survives_a_restart_until_its_option_is_edited(simulate: Simulate) -> None:
+    """Switched over MQTT wins over the option; an edited option wins over the switch, for good."""
+    simulation = simulate()
+    simulation.until_quiet()
+
+    simulation.command("set", key="poll_interval", value=120)
+    simulation.restart()
+    kept = simulation.engine.snapshot.settings.poll_interval
+    simulation.restart(msgspec.structs.replace(INVITE_BOB, poll_interval=300))
+    edited = simulation.engine.snapshot.settings.poll_interval
+    simulation.restart(INVITE_BOB)
+    back = simulation.engine.snapshot.settings.poll_interval
+
+    assert (kept, edited, back) == (120, 300, 60)
+
+
+def test_auto_invite_of_one_account_survives_a_restart(simulate: Simulate) -> None:
+    """And the other account is not touched by it."""
+    simulation = simulate(signed_in=(ANNA, CAROL))
+    simulation.until_quiet()
+    simulation.command("set", key="auto_invite", value=False, account=CAROL)
+    simulation.restart()
+
+    annas, _carols = simulation.create(ANNA), simulation.create(CAROL)
+    simulation.until_quiet()
+
+    assert simulation.invitations() == [annas]
+
+
+def test_every_command_gets_one_final_answer(simulate: Simulate) -> None:
+    """Good, bad and unknown ones alike."""
+    simulation = simulate()
+    simulation.until_quiet()
+
+    simulation.command("set", key="auto_invite", value="off")
+    simulation.command("set", key="auto_invite", value="perhaps")
+    simulation.command("pause", minutes=-1)
+    simulation.command("dance")
+    simulation.command("resync", account="nobody@example.com")
+    simulation.command("resync", full=True)
+    simulation.until_quiet()
+
+    assert [notice.event_type for notice in simulation.notices() if "command_id" in notice.data] == [
+        "command_succeeded",
+        "command_failed",
+        "command_failed",
+        "command_failed",
+        "command_failed",
+        "command_succeeded",
+    ]
+
+
+def test_a_full_resync_repeats_nothing(simulate: Simulate) -> None:
+    """Reading everything again tells and invites nothing anew."""
+    simulation = simulate()
+    simulation.until_quiet()
+    event = simulation.create()
+    simulation.until_quiet()
+    told = len(simulation.outcomes())
+
+    simulation.command("resync", full=True)
+    simulation.until_quiet()
+
+    assert simulation.invitations() == [event]
+    assert len(simulation.outcomes()) == told
+
+
+def test_nobody_configured_invites_nobody(simulate: Simulate) -> None:
+    """Without invite_emails every event is known, and explained."""
+    simulation = simulate(settings=Settings())
+    simulation.until_quiet()
+
+    event = simulation.create()
+    simulation.until_quiet()
+
+    assert simulation.calls("events.patch") == []
+    assert simulation.history(event) == [("skipped", "no_rule")]
+    assert simulation.outcomes("skipped") == []

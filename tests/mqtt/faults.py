@@ -1,0 +1,77 @@
+"""Brokers that misbehave: one that says nothing, and a door in front of a good one that can refuse, note and freeze."""
+
+import contextlib
+import socket
+import threading
+
+UNSUPPORTED_VERSION = b"\x20\x03\x00\x84\x00"
+
+
+class SilentServer:
+    """Takes connections and says nothing."""
+
+    def __init__(self) -> None:
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._server.getsockname()[1]
+
+    def close(self) -> None:
+        self._server.close()
+
+
+class Door:
+    """Passes bytes between clients and a broker. `heard` has what each client sent.
+
+    Clients that speak MQTT 5 are answered with `refusal` if one is set: bytes, or nothing but a hang-up.
+    """
+
+    def __init__(self, broker_port: int, *, refusal: bytes | None = None) -> None:
+        self.heard: list[bytearray] = []
+        self.frozen = threading.Event()
+        self._refusal = refusal
+        self._broker_port = broker_port
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._server.getsockname()[1]
+        self._sockets: list[socket.socket] = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        for sock in (self._server, *self._sockets):
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+            sock.close()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._server.accept()
+                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        heard = bytearray()
+        self.heard.append(heard)
+        self._sockets.append(client)
+        with contextlib.suppress(OSError):
+            first = client.recv(65536)
+            heard += first
+            if self._refusal is not None and b"\x00\x04MQTT\x05" in first:
+                client.sendall(self._refusal)
+                client.close()
+                return
+            broker = socket.create_connection(("127.0.0.1", self._broker_port))
+            for sock in (client, broker):
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._sockets.append(broker)
+            broker.sendall(first)
+            threading.Thread(target=self._pass, args=(broker, client, None), daemon=True).start()
+            self._pass(client, broker, heard)
+
+    def _pass(self, source: socket.socket, target: socket.socket, heard: bytearray | None) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                if heard is not None:
+                    heard += data
+                if not self.frozen.is_set():
+                    target.sendall(data)
+        for sock in (source, target):
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
