@@ -10,7 +10,7 @@ def main(arguments: list[str] | None = None) -> None:
     words = sys.argv[1:] if arguments is None else arguments
     if words[:1] == ["run"]:
         stopping.listen()
-    from addon.commands import calbot
+    from addon.commands import calbot  # noqa: PLC0415 - slow, and a stop request must be heard meanwhile
 
     calbot(words, prog_name="calbot")
 

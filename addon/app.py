@@ -55,14 +55,14 @@ class App:
             where = options.place(self._environ)
             wanted, problem = self._options(where)
         except BadOptions as error:
-            print(error, file=sys.stderr)
+            sys.stderr.write(f"{error}\n")
             return USAGE
         logs.set_up(wanted.log_level if wanted is not None else "info")
         database = Database(where.data)
         try:
             database.open()
         except (StoreError, DirectoryInUse) as error:
-            log.error("%s", error)
+            log.critical("%s", error)
             return FAILED
         try:
             return self._serve(where, wanted, problem, database)
@@ -93,9 +93,7 @@ class App:
         self._close(engine)
         return code
 
-    def _engine(
-        self, where: Place, wanted: Options | None, problem: str | None, database: Database
-    ) -> Engine:
+    def _engine(self, where: Place, wanted: Options | None, problem: str | None, database: Database) -> Engine:
         endpoints = wanted.endpoints if wanted is not None else Endpoints()
         accounts = GoogleAccounts(
             where.data,
@@ -108,9 +106,7 @@ class App:
         for note in notes:
             log.warning("%s", note)
         settings = wanted.settings if wanted is not None else Settings()
-        return Engine(
-            settings, accounts, database, self._clock, self._random, notes=notes, option_problem=problem
-        )
+        return Engine(settings, accounts, database, self._clock, self._random, notes=notes, option_problem=problem)
 
     def _bridge(self, engine: Engine, wanted: Options, database: Database) -> Bridge:
         bridge = Bridge(
@@ -170,7 +166,7 @@ class App:
         try:
             web.start()
         except DoorBlocked as error:
-            log.error("%s Calbot goes on without its doors; polling does not need them.", error)
+            log.warning("%s Calbot goes on without its doors; polling does not need them.", error)
             return
         self._parts.append(web)
         log.info("The panel is at http://%s:%d/", where.bind, web.ports[0])

@@ -44,7 +44,6 @@ class EmbeddedBroker:
         self._clock = clock
         self._path = path
         self._child: subprocess.Popen[bytes] | None = None
-        self._directory: tempfile.TemporaryDirectory[str] | None = None
         self._inner: _Amqtt | None = None
 
     @property
@@ -61,19 +60,16 @@ class EmbeddedBroker:
 
     def start(self) -> None:
         """Start the broker and wait until it answers. Raises NoBroker."""
-        self.port = self.port or _free_port()
+        self.port = _free_port(self.port)
         program = _mosquitto(self._path)
-        if program:
-            self._start_child(program)
-        else:
+        if program is None:
             self._inner = _Amqtt(self.port)
             self._inner.start()
-        deadline = self._clock.monotonic() + START_SECONDS
-        while not _answers(self.port):
-            if not self.alive or self._clock.monotonic() > deadline:
-                self.stop()
-                raise NoBroker(f"The embedded broker did not start on {HOST}:{self.port}: is the port taken?")
-            self._clock.sleep(0.01)
+            self._wait()
+            return
+        with tempfile.TemporaryDirectory(prefix="calbot-broker-") as directory:
+            self._start_child(program, Path(directory) / "mosquitto.conf")
+            self._wait()
 
     def stop(self) -> None:
         """End the broker; also when it never started."""
@@ -85,22 +81,21 @@ class EmbeddedBroker:
             except subprocess.TimeoutExpired:
                 child.kill()
                 child.wait()
-        if self._directory is not None:
-            self._directory.cleanup()
-            self._directory = None
         inner, self._inner = self._inner, None
         if inner is not None:
             inner.stop()
 
-    def _start_child(self, program: str) -> None:
-        self._directory = tempfile.TemporaryDirectory(prefix="calbot-broker-")
-        configuration = Path(self._directory.name) / "mosquitto.conf"
-        lines = [
-            f"listener {self.port} {HOST}",
-            "allow_anonymous true",
-            "persistence false",
-            "log_type error",
-        ]
+    def _wait(self) -> None:
+        deadline = self._clock.monotonic() + START_SECONDS
+        while not _answers(self.port):
+            if not self.alive or self._clock.monotonic() > deadline:
+                self.stop()
+                raise NoBroker(f"The embedded broker did not start on {HOST}:{self.port}.")
+            self._clock.sleep(0.005)
+
+    def _start_child(self, program: str, configuration: Path) -> None:
+        lines = [f"listener {self.port} {HOST}", "allow_anonymous true", "persistence false"]
+        lines += ["set_tcp_nodelay true", "log_type error"]
         if os.geteuid() == 0:
             lines.append("user root")  # else it changes to a user who may not read this file
         configuration.write_text("\n".join(lines) + "\n")
@@ -180,10 +175,14 @@ def _death_signal() -> Callable[[], object]:
     return functools.partial(prctl, _PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def _free_port() -> int:
-    with socket.create_server((HOST, 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
+def _free_port(wanted: int) -> int:
+    """Return the port if it is free, or a free one for 0. Raises NoBroker."""
+    try:
+        with socket.create_server((HOST, wanted)) as server:
+            port: int = server.getsockname()[1]
+            return port
+    except OSError as error:
+        raise NoBroker(f"The embedded broker cannot have port {wanted}: {error.strerror}.") from error
 
 
 def _answers(port: int) -> bool:

@@ -28,7 +28,7 @@ for command in cli.calbot.commands.values():
 def run() -> None:
     """Run the service until it is stopped."""
     stopping.listen()
-    from addon.app import App
+    from addon.app import App  # noqa: PLC0415 - no other command needs flask, paho and waitress
 
     os._exit(App(os.environ).run())
 
@@ -68,5 +68,3 @@ def _check_push(wanted: Options) -> list[Checked]:
         return [Checked("push_url", "ok", f"{address} leads to Calbot.")]
     text = f"{address} does not lead to Calbot's push door (from here). Check the proxy, and that Calbot runs."
     return [Checked("push_url", "failed", text)]
-
-

@@ -90,17 +90,13 @@ def place(environ: Mapping[str, str]) -> Place:
         for name, standard in (("CALBOT_PANEL_PORT", 8099), ("CALBOT_PUSH_PORT", 8098))
     )
     if panel == push:
-        raise BadOptions(
-            f"CALBOT_PUSH_PORT: {push} is the panel's port too; give one of them another number."
-        )
+        raise BadOptions(f"CALBOT_PUSH_PORT: {push} is the panel's port too; give one of them another number.")
     bind = environ.get("CALBOT_BIND", "").strip() or ("0.0.0.0" if supervised else "127.0.0.1")  # noqa: S104
     bind = "127.0.0.1" if bind == "localhost" else bind.strip("[]")
     try:
         ipaddress.ip_address(bind)
     except ValueError:
-        raise BadOptions(
-            f"CALBOT_BIND: {shown(bind)} is not an IP address; write 127.0.0.1 or 0.0.0.0."
-        ) from None
+        raise BadOptions(f"CALBOT_BIND: {shown(bind)} is not an IP address; write 127.0.0.1 or 0.0.0.0.") from None
     return Place(sources.data_directory(environ), panel, push, bind, supervised)
 
 
@@ -111,9 +107,7 @@ def load(environ: Mapping[str, str]) -> Options:
     settings, notes = sources.settings(found)
     try:
         mqtt = _mqtt(found.values.get("mqtt"))
-        detail = choice(
-            found.values.get("event_detail") or "standard", "event_detail", ("minimal", "standard", "full")
-        )
+        detail = choice(found.values.get("event_detail") or "standard", "event_detail", ("minimal", "standard", "full"))
         levels = ("debug", "info", "warning", "error")
         level = choice(found.values.get("log_level") or "info", "log_level", levels)
     except BadOptions as error:
@@ -132,19 +126,13 @@ def load(environ: Mapping[str, str]) -> Options:
 
 def _mqtt(value: object) -> Mqtt:
     group = section(value if value is not None else {}, "mqtt", sources.NESTED["mqtt"])
-    texts = {
-        name: text(group[name], f"mqtt.{name}")
-        for name in ("host", "username", "base_topic")
-        if name in group
-    }
+    texts = {name: text(group[name], f"mqtt.{name}") for name in ("host", "username", "base_topic") if name in group}
     password = group.get("password") or None
     if password is not None and not isinstance(password, str):
         raise BadOptions("mqtt.password: is not text; write it in quotes.")
     host, topic = texts.get("host", ""), texts.get("base_topic") or "calbot"
     if host and not _HOST.fullmatch(host):
-        raise BadOptions(
-            f"mqtt.host: {shown(host)} is not a host; write only its name or address, like 192.0.2.7."
-        )
+        raise BadOptions(f"mqtt.host: {shown(host)} is not a host; write only its name or address, like 192.0.2.7.")
     if len(topic) > 64 or not _TOPIC.fullmatch(topic) or topic.split("/")[0] == "homeassistant":
         raise BadOptions(
             f"mqtt.base_topic: {shown(topic)} cannot be used; write letters, digits, - and _ , like calbot."

@@ -1,4 +1,4 @@
-"""All numbers of SPEC §14 that can be measured on one machine: each part in a fresh process, one table at the end."""
+"""The numbers of SPEC §14, measured side by side: each part in a fresh process, one table at the end."""
 
 import argparse
 import os

@@ -12,7 +12,7 @@ import msgspec
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """One number of SPEC §14. `goal` None marks a number that is only told; `least` turns the comparison round."""
+    """One number of SPEC §14. `goal` None: it is only told; `least`: the goal is the least, not the most."""
 
     name: str
     value: float

@@ -1,8 +1,8 @@
-"""First full sync of 10,000 and 50,000 events from a Google that answers at once: seconds, and the most memory held.
+"""First full sync of 10,000 and 50,000 events, Google answering at once: seconds, and the most memory held.
 
-The replay server is another process with its pages prepared; its processor time during the sync is told beside
-the figure, and is not taken off it. Seconds are those of one worker's step in a process of its own; the most memory
-is that of the whole service, `python -m addon`, beside a real broker.
+The replay server is another process with its pages prepared; its processor time during the sync is told
+beside the figure, and is not taken off it. Seconds are those of one worker's step in a process of its own; the
+most memory is that of the whole service, `python -m addon`, beside a real broker.
 """
 
 import argparse
@@ -77,7 +77,7 @@ def _of_size(count: int, goal: float, times: int) -> list[Figure]:
             value=service.highest,
             unit="MiB",
             goal=RSS_GOAL,
-            floor=f"before the sync {before:.0f} MiB, urllib3 + msgspec {max(o.highest for o in reads):.0f} MiB",
+            floor=f"before it {before:.0f} MiB, urllib3 + msgspec {max(one.highest for one in reads):.0f} MiB",
             note=f"10 s after it {service.resident:.0f} MiB; engine alone {highest:.0f} MiB, "
             f"after it {figures.median([one.after for one in whole]):.0f} MiB",
         ),
@@ -112,13 +112,15 @@ def _fresh(part: str, addresses: dict[str, Any]) -> Sample:
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         command = [sys.executable, "-m", "bench.full_sync", "--part", part, "--data", folder]
         asked = msgspec.json.encode(addresses)
-        done = subprocess.run(command, cwd=programs.ROOT, input=asked, stdout=subprocess.PIPE, check=True, timeout=300)
+        done = subprocess.run(
+            command, cwd=programs.ROOT, input=asked, stdout=subprocess.PIPE, check=True, timeout=300
+        )
         return msgspec.json.decode(done.stdout, type=Sample)
 
 
 def _sync(directory: Path, addresses: dict[str, Any]) -> Sample:
     """One step of one worker: sign in, read every page, stage, take over, commit."""
-    from calbot.clock import SystemClock, SystemRandom  # noqa: PLC0415 - the other parts measure without the engine
+    from calbot.clock import SystemClock, SystemRandom  # noqa: PLC0415 - other parts measure without it
     from calbot.engine import Engine  # noqa: PLC0415
     from calbot.google.accounts import GoogleAccounts  # noqa: PLC0415
     from calbot.settings import AccountChoice, Settings  # noqa: PLC0415
@@ -146,7 +148,7 @@ def _sync(directory: Path, addresses: dict[str, Any]) -> Sample:
 
 
 def _read(directory: Path, addresses: dict[str, Any]) -> Sample:
-    """The floor of the reading: the same pages over bare urllib3, read by msgspec into plain objects, and dropped."""
+    """The floor of the reading: the same pages over bare urllib3, read into plain objects, dropped."""
     import urllib3  # noqa: PLC0415 - the other parts measure without it
 
     class Item(msgspec.Struct, gc=False):

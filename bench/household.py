@@ -1,4 +1,4 @@
-"""All of Calbot as people run it, in a process of its own: `python -m addon` beside a real mosquitto and a fake Google."""
+"""All of Calbot as people run it, in a process of its own: `python -m addon` beside a real mosquitto."""
 
 import contextlib
 import os
@@ -21,10 +21,10 @@ NOT_OURS = ("CALBOT_", "MQTT_", "SUPERVISOR_")
 
 
 class Listener:
-    """What a subscriber of everything below `calbot/` hears; each first time is kept."""
+    """What a subscriber of all topics of Calbot hears: the last of each, and when it said `online`."""
 
     def __init__(self, port: int) -> None:
-        self.retained: dict[str, bytes] = {}
+        self.last: dict[str, bytes] = {}
         self.online_at: float | None = None
         self._subscribed = threading.Event()
         self._client = Client(CallbackAPIVersion.VERSION2)
@@ -38,7 +38,7 @@ class Listener:
     def _heard(self, client: Client, data: object, message: MQTTMessage) -> None:
         if message.topic == "calbot/availability" and message.payload == b"online":
             self.online_at = time.perf_counter() if self.online_at is None else self.online_at
-        self.retained[message.topic] = message.payload
+        self.last[message.topic] = bytes(message.payload)
 
     def close(self) -> None:
         """Leave the broker."""
@@ -87,7 +87,7 @@ def calbot(
     push_url: str | None = None,
     data: Path | None = None,
 ) -> Iterator[Calbot]:
-    """Run the service until the block ends; it is started and not waited for. `data` is kept, if it is given."""
+    """Run the service until the block ends; it is started and not waited for. A given `data` is kept."""
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
         directory = data or folder / "data"

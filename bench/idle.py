@@ -23,7 +23,9 @@ def measure(*, quick: bool) -> list[Figure]:
             options={"invite_emails": ["carol@example.com"], "poll_interval": POLL_SECONDS},
         ) as service:
             assert programs.until(
-                lambda: service.is_online() and google("counters")["operations"].get("events.list", 0) >= 2, 20, every=0.2
+                lambda: service.is_online() and google("counters")["operations"].get("events.list", 0) >= 2,
+                20,
+                every=0.2,
             ), "it did not read its calendars"
             time.sleep(POLL_SECONDS / 2)
             google("reset_calls")

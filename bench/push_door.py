@@ -1,8 +1,8 @@
 """Push door throughput beside an empty Flask view, in one run: `python -m bench.push_door`.
 
 Both are served by the same waitress with the same settings, in a process of their own, and are asked by the
-same clients over kept connections, turn about; the ratio is the median over the turns, so that a busy machine hits
-both alike. Set CALBOT_BENCH_SECONDS to measure longer.
+same clients over kept connections, turn about; the ratio is the median over the turns, so that a busy machine
+hits both alike. Set CALBOT_BENCH_SECONDS to measure longer.
 """
 
 import multiprocessing

@@ -1,6 +1,6 @@
 """From the start of the process to `online` on MQTT, and the memory of an idle service with two accounts.
 
-A real broker and the fake Google run beside it; both doors are open, push channels are up, alerts have no address.
+A real broker and the fake Google run beside it; both doors are open and push channels are up.
 """
 
 import argparse
@@ -146,7 +146,7 @@ def _idle(google: Google, seconds: float) -> Memory:
         push_url="",
     ) as service:
         assert programs.until(service.is_online, 20), "it did not come online"
-        assert programs.until(lambda: service.health(), 20, every=0.2), "its panel does not answer"
+        assert programs.until(service.health, 20, every=0.2), "its panel does not answer"
         time.sleep(seconds)
         return figures.memory(service.pid)
 

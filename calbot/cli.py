@@ -136,7 +136,7 @@ def _check_engine() -> Iterator[Checked]:
     for problem in accounts.problems():
         yield Checked("token", "sign_in", problem)
     chosen = {choice.email: choice.calendars for choice in found.settings.accounts}
-    chosen = chosen or {email: ("primary",) for email in accounts.emails()}
+    chosen = chosen or dict.fromkeys(accounts.emails(), ("primary",))
     if not chosen:
         yield Checked("accounts", "sign_in", f"Nobody is signed in; put tokens/<email>.json into {found.data}.")
     for email, calendars in chosen.items():
@@ -200,9 +200,7 @@ def _sync_a_copy(found: _Wanted) -> tuple[list[Outcome], list[str]]:
             database.close()
 
 
-def _run_once(
-    found: _Wanted, settings: Settings, database: Database
-) -> tuple[list[Outcome], list[str]]:
+def _run_once(found: _Wanted, settings: Settings, database: Database) -> tuple[list[Outcome], list[str]]:
     clock = SystemClock()
     engine = Engine(settings, _accounts(found), database, clock, SystemRandom(), tend_channels=False)
     engine.open()

@@ -2,18 +2,17 @@
 
 import math
 import threading
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import Protocol
 
 from calbot.errors import BadOptions, StoreError
 from calbot.inbox import Resumed, Resync
-from calbot.model import Answer, Command, Noun, Notice
+from calbot.model import Answer, Command, Notice, Noun
 from calbot.ports import Clock, Random
 from calbot.store import commands, outbox
 from calbot.store.database import Database
-from calbot.switchboard import FOR_EVER
-
-if TYPE_CHECKING:
-    from calbot.engine import Engine
+from calbot.switchboard import FOR_EVER, Switchboard
+from calbot.worker import Worker
 
 FROM_THE_TABLE = ("cli",)
 
@@ -24,11 +23,22 @@ class _Pending(Noun, frozen=True):
     errors: tuple[str, ...] = ()
 
 
+class Desk(Protocol):
+    """What commands need of the engine."""
+
+    @property
+    def workers(self) -> Mapping[str, Worker]: ...
+    @property
+    def switchboard(self) -> Switchboard: ...
+    def answer(self, command: Command, answer: Answer) -> None: ...
+    def settings_changed(self) -> None: ...
+
+
 class Commands:
     """The commands under way. Every one gets exactly one final answer."""
 
-    def __init__(self, engine: "Engine", database: Database, clock: Clock, random: Random) -> None:
-        self._engine = engine
+    def __init__(self, desk: Desk, database: Database, clock: Clock, random: Random) -> None:
+        self._desk = desk
         self._database = database
         self._clock = clock
         self._random = random
@@ -44,7 +54,7 @@ class Commands:
         except StoreError as error:
             answer = Answer(status="error", code="internal", message=str(error), retryable=True)
         if answer is not None:
-            self._engine.answer(command, answer)
+            self._desk.answer(command, answer)
 
     def take_from_table(self) -> None:
         """Take up what the command line has put into the command table."""
@@ -54,7 +64,7 @@ class Commands:
 
     def end_pauses(self) -> None:
         """Resume what was paused until now."""
-        for account in self._engine.switchboard.ended_pauses(self._clock.now()):
+        for account in self._desk.switchboard.ended_pauses(self._clock.now()):
             self._resume(account)
 
     def resynced(self, account: str, command_id: str, error: str | None) -> None:
@@ -69,11 +79,11 @@ class Commands:
             if pending.waits_for:
                 return
             del self._pending[command_id]
-        self._engine.answer(pending.command, _summary(errors, pending.command))
+        self._desk.answer(pending.command, _summary(errors))
 
     def _start(self, command: Command) -> Answer | None:
         account = command.args.get("account")
-        if account is not None and account not in self._engine.workers:
+        if account is not None and account not in self._desk.workers:
             return Answer(status="error", code="not_found", message=f"There is no account {account}.")
         who = str(account) if account is not None else None
         match command.name:
@@ -95,10 +105,10 @@ class Commands:
         if account is not None and key != "auto_invite":
             raise BadOptions(f"{key}: it holds for the whole installation; leave the account out.")
         with self._database.write() as tx:
-            self._engine.switchboard.switch(tx, key, value, account)
+            self._desk.switchboard.switch(tx, key, value, account)
             notice = _notice("settings_changed", f"{key} is now {value}.", account)
             outbox.put(tx, [notice], self._clock.now(), self._random)
-        self._engine.settings_changed()
+        self._desk.settings_changed()
         return Answer(status="ok", message=f"{key} is now {value}.")
 
     def _pause(self, minutes: object, account: str | None) -> Answer:
@@ -109,17 +119,17 @@ class Commands:
         until = FOR_EVER if minutes is None else self._clock.now() + 60 * float(minutes)
         text = "Calbot is paused." if minutes is None else f"Calbot is paused for {minutes} minutes."
         with self._database.write() as tx:
-            self._engine.switchboard.pause(tx, until, account)
+            self._desk.switchboard.pause(tx, until, account)
             outbox.put(tx, [_notice("paused", text, account)], self._clock.now(), self._random)
-        self._engine.settings_changed()
+        self._desk.settings_changed()
         return Answer(status="ok", message=text)
 
     def _resume(self, account: str | None) -> None:
         with self._database.write() as tx:
-            self._engine.switchboard.resume(tx, account)
+            self._desk.switchboard.resume(tx, account)
             outbox.put(tx, [_notice("resumed", "Calbot goes on.", account)], self._clock.now(), self._random)
-        self._engine.settings_changed()
-        for worker in self._engine.workers.values():
+        self._desk.settings_changed()
+        for worker in self._desk.workers.values():
             worker.inbox.post(Resumed())
 
     def _resync(self, command: Command, account: str | None) -> Answer | None:
@@ -127,7 +137,7 @@ class Commands:
         calendar = str(wanted) if wanted is not None else None
         workers = [
             worker
-            for worker in self._engine.workers.values()
+            for worker in self._desk.workers.values()
             if account in {None, worker.email} and (calendar is None or calendar in worker.reading.calendars)
         ]
         if not workers:
@@ -144,7 +154,7 @@ def _notice(event_type: str, text: str, account: str | None) -> Notice:
     return Notice(event_type=event_type, text=text, account=account)  # type: ignore[arg-type]
 
 
-def _summary(errors: tuple[str, ...], command: Command) -> Answer:
+def _summary(errors: tuple[str, ...]) -> Answer:
     if not errors:
         return Answer(status="ok", message="Everything was read.")
     code = "auth_required" if any("sign" in error for error in errors) else "upstream_error"

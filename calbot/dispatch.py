@@ -9,12 +9,12 @@ import msgspec
 
 from calbot import settle
 from calbot.deeds import Result, Task
+from calbot.errors import StoreError
 from calbot.house import House
 from calbot.inbox import Finished, Inbox
 from calbot.model import Deed, LookUp
 from calbot.ports import Calendars, Clock, Random
 from calbot.rules import judge
-from calbot.errors import StoreError
 from calbot.slots import SLOTS, Slots
 from calbot.store import ledger
 from calbot.store.database import Database
@@ -53,8 +53,9 @@ class Dispatch:
         reader, now = self._database.read(), self._clock.now()
         for deed in ledger.open_deeds(reader, self._account):
             if deed.state == "started":
-                deed = msgspec.structs.replace(deed, uncertain=not isinstance(deed.action, LookUp))
-            if deed.state in {"started", "planned"}:
+                unsure = msgspec.structs.replace(deed, uncertain=not isinstance(deed.action, LookUp))
+                self._queue.append(Task(unsure, fresh=True, queued_at=now))
+            elif deed.state == "planned":
                 self._queue.append(Task(deed, fresh=True, queued_at=now))
         self._next_parked = ledger.next_due(reader, self._account)
 

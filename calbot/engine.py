@@ -9,15 +9,16 @@ import msgspec
 
 from calbot.channels import Channels, is_genuine
 from calbot.commands import Commands
-from calbot.errors import StoreError
 from calbot.dispatch import Dispatch
+from calbot.errors import StoreError
 from calbot.house import Orders
 from calbot.inbox import Finished, Inbox, Push
-from calbot.model import AccountStatus, Answer, Command, Notice, Outcome, Snapshot
+from calbot.model import Answer, Command, Notice, Outcome
 from calbot.ports import Accounts, Calendars, Clock, Random
 from calbot.reading import Reading
 from calbot.settings import Settings
 from calbot.slots import Slots, ThreadSlots
+from calbot.status import AccountStatus, Snapshot
 from calbot.store import commands, ledger, outbox, switches
 from calbot.store.database import Database
 from calbot.switchboard import Switchboard
@@ -33,8 +34,13 @@ log = logging.getLogger(__name__)
 class Listener(Protocol):
     """Who wants to hear of news. Its methods only post, they never wait."""
 
-    def changed(self) -> None: ...
-    def answered(self, command: Command, answer: Answer) -> None: ...
+    def changed(self) -> None:
+        """Note that the snapshot was replaced, or that the outbox got rows."""
+        ...
+
+    def answered(self, command: Command, answer: Answer) -> None:
+        """Note an answer to a command."""
+        ...
 
 
 def _thread_slots(name: str, inbox: Inbox) -> Slots:
@@ -113,7 +119,7 @@ class Engine:
         if self._snapshot.option_problem is not None:
             return []
         chosen = {choice.email: choice.calendars for choice in self._settings.accounts}
-        wanted = chosen or {email: ("primary",) for email in self._accounts.emails()}
+        wanted = chosen or dict.fromkeys(self._accounts.emails(), ("primary",))
         new = [self._worker(email, calendars) for email, calendars in wanted.items() if email not in self.workers]
         for worker in new:
             self.workers[worker.email] = worker
@@ -168,9 +174,7 @@ class Engine:
         for worker in list(self.workers.values()):
             channel = worker.channels.find(channel_id)
             if channel is not None and is_genuine(channel, self._secret, token, resource_id, now):
-                worker.inbox.post(
-                    Push(channel.key.calendar, channel_id, resource_id, now, changed=state != "sync")
-                )
+                worker.inbox.post(Push(channel.key.calendar, channel_id, resource_id, now, changed=state != "sync"))
                 return True
         self._replace(pushes_refused=self._snapshot.pushes_refused + 1)
         return False
@@ -185,7 +189,10 @@ class Engine:
         if command.name != "ping":
             kind = "command_failed" if answer.status == "error" else "command_succeeded"
             text = answer.message or f"{command.name}: {answer.status}."
-            data: dict[str, str | int | float | bool | None] = {"command": command.name, "command_id": command.id}
+            data: dict[str, str | int | float | bool | None] = {
+                "command": command.name,
+                "command_id": command.id,
+            }
             said.append(Notice(event_type=kind, text=text, reason=answer.code, data=data))  # type: ignore[arg-type]
         with self._database.write() as tx:
             commands.finish(tx, command.id, answer, self._clock.now())

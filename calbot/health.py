@@ -1,6 +1,6 @@
 """How we are, from a snapshot and a time: the judge is not the one being judged."""
 
-from calbot.model import AccountStatus, CalendarStatus, Health, Level, Reason, Snapshot
+from calbot.status import AccountStatus, CalendarStatus, Health, Level, Reason, Snapshot
 
 ALERT_AFTER = 1800.0
 _WORST: tuple[Level, ...] = ("ok", "paused", "setup", "degraded", "problem")
@@ -13,9 +13,7 @@ def assess(snapshot: Snapshot, now: float) -> Health:
         reasons += _of_account(account, now, snapshot.started_at)
     level: Level = max((reason.level for reason in reasons), key=_WORST.index, default="ok")
     successes = [c.last_success for a in snapshot.accounts for c in a.calendars if c.last_success is not None]
-    owed = [
-        (c.last_success or snapshot.started_at) + c.stale_after for a in snapshot.accounts for c in a.calendars
-    ]
+    owed = [(c.last_success or snapshot.started_at) + c.stale_after for a in snapshot.accounts for c in a.calendars]
     return Health(level, tuple(reasons), min(successes, default=None), min(owed, default=None))
 
 
@@ -28,10 +26,15 @@ def _general(snapshot: Snapshot, now: float) -> list[Reason]:
         reasons.append(Reason(code="store", text=snapshot.disk_problem, remedy="", level="problem"))
     if snapshot.broker_problem:
         reasons.append(Reason(code="mqtt", text=snapshot.broker_problem))
-    for text in snapshot.token_problems:
-        reasons.append(Reason(code="token_file", text=text, remedy="Sign in again.", level="problem"))
+    reasons += [
+        Reason(code="token_file", text=text, remedy="Sign in again.", level="problem")
+        for text in snapshot.token_problems
+    ]
     if not snapshot.accounts and not snapshot.token_problems and not snapshot.option_problem:
-        text, remedy = "No Google account is signed in yet.", "Put tokens/<email>.json into the data directory."
+        text, remedy = (
+            "No Google account is signed in yet.",
+            "Put tokens/<email>.json into the data directory.",
+        )
         reasons.append(Reason(code="no_account", text=text, remedy=remedy, level="setup"))
     if not snapshot.settings.invite_emails and snapshot.accounts:
         text, remedy = "Nobody to invite is configured.", "Set invite_emails in the options."
@@ -63,7 +66,10 @@ def _of_calendar(email: str, calendar: CalendarStatus, now: float, started_at: f
     since = calendar.last_success if calendar.last_success is not None else started_at
     age = now - max(since, started_at)
     if calendar.failures and calendar.problem_text:
-        lasting = age > max(ALERT_AFTER, calendar.stale_after) or calendar.problem in {"forbidden", "not_found"}
+        lasting = age > max(ALERT_AFTER, calendar.stale_after) or calendar.problem in {
+            "forbidden",
+            "not_found",
+        }
         if not lasting and calendar.failures < 3:
             return None
         level: Level = "problem" if lasting else "degraded"

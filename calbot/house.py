@@ -2,8 +2,9 @@
 
 from typing import Protocol
 
-from calbot.model import AccountStatus, Noun, Policy
+from calbot.model import Noun, Policy
 from calbot.ports import Calendars
+from calbot.status import AccountStatus
 
 
 class Orders(Noun, frozen=True, kw_only=True):

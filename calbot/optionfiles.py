@@ -31,9 +31,7 @@ def _options(path: Path, read: Callable[[str, str], object]) -> dict[str, object
     try:
         found = read(content, name)
     except RecursionError:
-        raise BadOptions(
-            f"{name}: is nested too deeply; write it flat, as the documentation shows."
-        ) from None
+        raise BadOptions(f"{name}: is nested too deeply; write it flat, as the documentation shows.") from None
     if not isinstance(found, dict):
         raise BadOptions(f"{name}: holds {shown(found)}, not options; write lines like invite_emails: […].")
     return found
@@ -48,9 +46,7 @@ def _content(path: Path) -> str | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise BadOptions(
-            f"{path.name}: cannot be read ({error.strerror}); correct its permissions."
-        ) from None
+        raise BadOptions(f"{path.name}: cannot be read ({error.strerror}); correct its permissions.") from None
     if len(content) > LARGEST:
         raise BadOptions(f"{path.name}: is larger than 200 kB; is it really a file of options?")
     try:

@@ -10,9 +10,10 @@ from calbot.dispatch import Dispatch
 from calbot.errors import GoogleError, RetryLater, SignInNeeded, StoreError
 from calbot.house import House
 from calbot.inbox import Resync
-from calbot.model import CalendarKey, CalendarStatus, Notice
+from calbot.model import CalendarKey, Notice
 from calbot.ports import Calendars, Clock, Random
 from calbot.schedule import Timing
+from calbot.status import CalendarStatus
 from calbot.store import calendars as calendar_store
 from calbot.store import outbox
 from calbot.store.database import Database

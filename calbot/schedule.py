@@ -3,8 +3,8 @@
 from calbot.model import Noun
 
 PUSH_BACKSTOP = 900.0
-BURST = 5
-REFILL_SECONDS = 2.0
+BURST = 10
+REFILL_SECONDS = 1.0
 ECHO_SECONDS = 0.1
 ECHO_LIMIT = 2.0
 BACKOFF_FIRST = 10.0
@@ -16,7 +16,7 @@ class Timing(Noun, frozen=True, kw_only=True):
     """When a calendar was and wants to be synced; all in monotonic seconds.
 
     `pushed_at` is the first push not yet answered by a sync, `wrote_at` our own last write, `tokens` and
-    `tokens_at` the allowance for syncs that pushes ask for: five at once, then one every two seconds.
+    `tokens_at` the allowance for syncs that pushes ask for: ten at once, then one a second.
     """
 
     asked: bool = True

@@ -222,9 +222,7 @@ def _emails(value: object, key: str) -> tuple[str, ...]:
     if not isinstance(value, list):
         raise BadOptions(f"{key}: {shown(value)} is not a list; write [bob@example.com].")
     entries = (entry.strip() if isinstance(entry, str) else entry for entry in value)
-    addresses = tuple(
-        dict.fromkeys(email_address(entry, key) for entry in entries if entry not in ("", None))
-    )
+    addresses = tuple(dict.fromkeys(email_address(entry, key) for entry in entries if entry not in ("", None)))
     if len(addresses) > MOST_GUESTS:
         raise BadOptions(f"{key}: {len(addresses)} addresses are too many; Google allows {MOST_GUESTS}.")
     return addresses

@@ -5,7 +5,19 @@ from typing import assert_never
 
 import msgspec
 
-from calbot.deeds import Again, Alive, Done, Later, Never, NotDone, Result, SignedOut, Task, Undecided, Vanished
+from calbot.deeds import (
+    Again,
+    Alive,
+    Done,
+    Later,
+    Never,
+    NotDone,
+    Result,
+    SignedOut,
+    Task,
+    Undecided,
+    Vanished,
+)
 from calbot.model import (
     SILENT_SKIPS,
     CalendarKey,
@@ -13,8 +25,8 @@ from calbot.model import (
     Event,
     Invite,
     LookUp,
-    Noun,
     Notice,
+    Noun,
     Outcome,
     Policy,
 )
@@ -130,13 +142,17 @@ def _alive(
 
 
 def _failure(deed: Deed, reason: str, text: str, *, retry_at: float | None) -> Outcome:
-    return _outcome(
-        "failed", deed, reason=reason, reason_text=text, retryable=retry_at is not None, retry_at=retry_at
-    )
+    return _outcome("failed", deed, reason=reason, reason_text=text, retryable=retry_at is not None, retry_at=retry_at)
 
 
 def _outcome(event_type: str, deed: Deed, **parts: object) -> Outcome:
     event = None if isinstance(deed.action, LookUp) else deed.action.event
     rule = None if isinstance(deed.action, LookUp) else deed.action.rule
-    basis = {"event": event, "rule": rule, "source": deed.source, "run_id": deed.run_id, "seen_at": deed.seen_at}
+    basis = {
+        "event": event,
+        "rule": rule,
+        "source": deed.source,
+        "run_id": deed.run_id,
+        "seen_at": deed.seen_at,
+    }
     return Outcome(event_type=event_type, key=deed.key, **{**basis, **parts})  # type: ignore[arg-type]

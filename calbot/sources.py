@@ -12,7 +12,7 @@ import msgspec
 from calbot import settings as engine_settings
 from calbot.errors import BadOptions
 from calbot.optionfiles import json_options, yaml_options
-from calbot.settings import Settings, number, refuse_unknown, shown, switch
+from calbot.settings import Settings, refuse_unknown, shown, switch
 
 SHELL_KEYS = ("mqtt", "event_detail", "log_level")
 """Options that the engine leaves to the shell around it."""
@@ -39,9 +39,7 @@ _TEXTS = (
     ),
     *("mqtt.host", "mqtt.username", "mqtt.password", "mqtt.base_topic"),
 )
-_BY_OWN_NAME = {
-    f"CALBOT_{key.upper().replace('.', '_')}": key for key in _SWITCHES + _NUMBERS + _LISTS + _TEXTS
-}
+_BY_OWN_NAME = {f"CALBOT_{key.upper().replace('.', '_')}": key for key in _SWITCHES + _NUMBERS + _LISTS + _TEXTS}
 _BY_OLD_NAME = {
     "INVITE_EMAIL": "invite_emails",
     "SOURCE_CALENDARS": "accounts",
@@ -151,9 +149,7 @@ def _spoken(environ: Mapping[str, str]) -> list[tuple[str, str, object]]:
         elif key in _NUMBERS:
             found.append((name, key, env_number(environ, name, 0)))
         elif key in _LISTS:
-            found.append(
-                (name, key, list(dict.fromkeys(part.strip() for part in word.split(",") if part.strip())))
-            )
+            found.append((name, key, list(dict.fromkeys(part.strip() for part in word.split(",") if part.strip()))))
         else:
             found.append((name, key, word))
     return found
@@ -164,6 +160,7 @@ def _env_switch(name: str, word: str) -> bool:
 
 
 def env_number(environ: Mapping[str, str], name: str, standard: int) -> int:
+    """Return a whole number from the environment. Raises BadOptions."""
     word = environ.get(name, "").strip() or str(standard)
     if not re.fullmatch(r"-?[0-9]{1,9}", word):
         raise BadOptions(f"{name}: {shown(word)} is not a whole number; write digits only.")
@@ -207,8 +204,6 @@ def _endpoints(environ: Mapping[str, str]) -> Endpoints:
         except ValueError:
             usable = False
         if not usable:
-            raise BadOptions(
-                f"{variable}: {shown(address)} is not a web address; write it like https://host/path."
-            )
+            raise BadOptions(f"{variable}: {shown(address)} is not a web address; write it like https://host/path.")
         found[name] = address.rstrip("/") + "/" if name.endswith("_api") else address
     return Endpoints(**found)

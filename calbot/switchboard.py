@@ -3,9 +3,10 @@
 import threading
 
 from calbot.house import Orders
-from calbot.model import Effective, Policy
+from calbot.model import Policy
 from calbot.rules import obvious_rules
 from calbot.settings import Settings, parse_switch
+from calbot.status import Effective
 from calbot.store import switches
 from calbot.store.database import Database, Tx
 

@@ -12,12 +12,11 @@ from calbot.model import (
     Change,
     Deed,
     DeedState,
-    Event,
     EventKey,
     Invite,
     LookUp,
-    Noun,
     Notice,
+    Noun,
     Outcome,
     Page,
     Policy,
@@ -86,12 +85,10 @@ def sync(order: Order, calendars: Calendars, database: Database, random: Random)
 
 def _registered(key: CalendarKey, database: Database) -> Known:
     known = calendar_store.known(database.read(), key)
-    if known is None:
-        with database.write() as tx:
-            calendar_store.register(tx, key)
-            known = calendar_store.known(tx, key)
-    assert known is not None
-    return known
+    if known is not None:
+        return known
+    with database.write() as tx:
+        return calendar_store.register(tx, key)
 
 
 def _gather(order: Order, known: Known, calendars: Calendars, database: Database) -> _Listing:
@@ -158,9 +155,7 @@ def _baseline(order: Order, known: Known, database: Database) -> list[tuple[Even
 
 def _verdicts(order: Order, known: Known, listing: _Listing, database: Database) -> list[tuple[EventKey, Verdict]]:
     reader = database.read()
-    open_deeds = {
-        deed.key.event: deed for deed in ledger.open_deeds(reader, order.key.account, order.key.calendar)
-    }
+    open_deeds = {deed.key.event: deed for deed in ledger.open_deeds(reader, order.key.account, order.key.calendar)}
     found: dict[str, tuple[EventKey, Verdict]] = {}
     for chunk in _chunks(known, listing, database):
         before = calendar_store.events(reader, known.id, [change.id for change in chunk])
@@ -264,7 +259,12 @@ def _add(tx: Tx, key: EventKey, action: Action, state: DeedState, order: Order) 
 def skipped(key: EventKey, skip: Skip) -> Outcome:
     """Return the announcement of a skip."""
     return Outcome(
-        event_type="skipped", key=key, event=skip.event, reason=skip.reason, reason_text=skip.text, rule=skip.rule
+        event_type="skipped",
+        key=key,
+        event=skip.event,
+        reason=skip.reason,
+        reason_text=skip.text,
+        rule=skip.rule,
     )
 
 
@@ -289,7 +289,5 @@ def _remarks(order: Order, listing: _Listing, planned: int, name: str) -> list[O
     if planned > LARGE_RUN:
         text = f"{planned} things to do were found in {name}."
         data: dict[str, str | int | float | bool | None] = {"run_id": order.run_id, "planned": planned}
-        remarks.append(
-            Notice(event_type="sync_completed", text=text, account=account, calendar=calendar, data=data)
-        )
+        remarks.append(Notice(event_type="sync_completed", text=text, account=account, calendar=calendar, data=data))
     return remarks

@@ -9,10 +9,11 @@ from calbot.dispatch import Dispatch
 from calbot.errors import SignInNeeded
 from calbot.house import House
 from calbot.inbox import Finished, Inbox, Item, Push, Resumed, Resync
-from calbot.model import AccountStatus, Notice
+from calbot.model import Notice
 from calbot.ports import Calendars, Clock, Random
 from calbot.reading import Reading
 from calbot.schedule import LEAST_WAIT
+from calbot.status import AccountStatus
 from calbot.store import ledger, outbox, switches
 from calbot.store.database import Database
 
@@ -76,7 +77,11 @@ class Worker:
         if self._signed_out is not None:
             return LOOK_FOR_SIGN_IN
         wall = self._clock.now()
-        times = [LONGEST_WAIT, self.reading.due_in(), self.channels.next_due(self.reading.calendars, wall) - wall]
+        times = [
+            LONGEST_WAIT,
+            self.reading.due_in(),
+            self.channels.next_due(self.reading.calendars, wall) - wall,
+        ]
         if self._dispatch.next_parked is not None:
             times.append(self._dispatch.next_parked - wall)
         return max(LEAST_WAIT, min(times))

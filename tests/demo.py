@@ -1,5 +1,7 @@
 """`./run.sh demo`: the real service against a simulated Google account and an embedded broker, told line by line."""
 
+from __future__ import annotations
+
 import argparse
 import contextlib
 import itertools
@@ -27,7 +29,16 @@ from calbot.clock import SystemClock
 
 ROOT = Path(__file__).resolve().parent.parent
 ANNA, BOB = "anna@example.com", "bob@example.com"
-TITLES = ("Dentist", "Dinner", "School play", "Football", "Piano lesson", "Parents' evening", "Haircut", "Picnic")
+TITLES = (
+    "Dentist",
+    "Dinner",
+    "School play",
+    "Football",
+    "Piano lesson",
+    "Parents' evening",
+    "Haircut",
+    "Picnic",
+)
 EVERY = 2.5
 PATIENCE = 5.0
 START_SECONDS = 20.0
@@ -54,7 +65,9 @@ def _run(cleanup: contextlib.ExitStack, seconds: float | None) -> int:
     cleanup.callback(radio.stop)
     panel = _port(int(os.environ.get("CALBOT_PANEL_PORT", "8099")))
     push = _port(0)
-    print("Calbot's demo: the real service, a simulated Google account, a broker of its own. Nothing leaves this machine.")
+    print(
+        "Calbot's demo: the real service, a simulated Google account, a broker of its own. Nothing leaves this machine."
+    )
     print(f"  panel      http://127.0.0.1:{panel}/")
     print(f"  MQTT       mosquitto_sub -p {broker.port} -t 'calbot/#' -v    (broker: process {broker.pid})")
     print(f"  Google     {google.api}    (switches: {google.control})")
@@ -74,7 +87,7 @@ def _run(cleanup: contextlib.ExitStack, seconds: float | None) -> int:
     return story.summary(data)
 
 
-def _add_events(story: "Story", calbot: "subprocess.Popen[bytes]", seconds: float | None, began: float) -> None:
+def _add_events(story: Story, calbot: subprocess.Popen[bytes], seconds: float | None, began: float) -> None:
     """Be Anna, who keeps adding events, until the time is up."""
     for number in itertools.count():
         if calbot.poll() is not None:
@@ -153,7 +166,7 @@ class Story:
 
     def add(self, title: str, number: int) -> None:
         """Let Anna add an event."""
-        start = datetime.now().astimezone().replace(minute=0, second=0, microsecond=0) + timedelta(
+        start = datetime.now().astimezone().replace(hour=15, minute=0, second=0, microsecond=0) + timedelta(
             days=1 + number // 3, hours=number % 3
         )
         body = {
@@ -180,7 +193,10 @@ class Story:
         if kind == "invited":
             guests = ", ".join(message["guests_added"])
             _tell("MQTT", f"{kind}: {guests} to “{title}”, {message['latency_s']:.2f} s after Google's push")
-            _tell("Google", f"guests of “{title}”: {', '.join(self.google.guests(message['event_id'])) or 'none'}")
+            _tell(
+                "Google",
+                f"guests of “{title}”: {', '.join(self.google.guests(message['event_id'])) or 'none'}",
+            )
         elif kind != "event_created":
             _tell("MQTT", f"{kind}: “{title}” {message.get('reason_text') or ''}".rstrip())
 
@@ -225,9 +241,7 @@ def _google(data: Path) -> Iterator[Google]:
 
 
 @contextlib.contextmanager
-def _calbot(
-    data: Path, google: Google, broker: int, panel: int, push: int
-) -> Iterator["subprocess.Popen[bytes]"]:
+def _calbot(data: Path, google: Google, broker: int, panel: int, push: int) -> Iterator[subprocess.Popen[bytes]]:
     (data / "options.json").write_text(
         json.dumps(
             {
@@ -252,7 +266,7 @@ def _calbot(
 @contextlib.contextmanager
 def _process(
     command: list[str], environment: Mapping[str, str], log: Path, *, read: bool = False
-) -> Iterator["subprocess.Popen[bytes]"]:
+) -> Iterator[subprocess.Popen[bytes]]:
     """Run a process of ours for as long as it is needed, then end it."""
     with log.open("wb") as errors:
         process = subprocess.Popen(
@@ -276,7 +290,7 @@ def _process(
                 process.stdout.close()
 
 
-def _wait_until_watching(google: Google, calbot: "subprocess.Popen[bytes]") -> None:
+def _wait_until_watching(google: Google, calbot: subprocess.Popen[bytes]) -> None:
     """Return once Calbot has read the calendar and Google knows where to push."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and calbot.poll() is None:
@@ -306,7 +320,7 @@ def _port(wished: int) -> int:
 
 
 def _tell(who: str, what: str) -> None:
-    print(f"{datetime.now():%H:%M:%S}  {who:7} {what}", flush=True)
+    print(f"{datetime.now().astimezone():%H:%M:%S}  {who:7} {what}", flush=True)
 
 
 def _ended(why: str, data: Path) -> int:

@@ -27,8 +27,9 @@ from addon.mqtt.sending import Retained, Sender
 from addon.mqtt.session import Session
 from addon.mqtt.states import Assess, States
 from addon.mqtt.topics import Topics
-from calbot.model import Answer, Command, Snapshot
+from calbot.model import Answer, Command
 from calbot.ports import Clock, Random
+from calbot.status import Snapshot
 from calbot.store.database import Database
 
 DRAIN_SECONDS = 0.25
@@ -191,18 +192,14 @@ class Bridge:
     @property
     def problem(self) -> str | None:
         """Why we do not, as a sentence; None when we do, or have not tried yet."""
-        trouble = self._connection.problem
-        return trouble.text if trouble else self._session.problem
+        trouble = self._connection.problem or self._session.problem
+        return trouble.text if trouble else None
 
     @property
     def problem_code(self) -> str | None:
         """The same as a word: broker_unreachable, broker_refused, duplicate_instance."""
-        trouble = self._connection.problem
-        if trouble:
-            return trouble.code
-        if self._session.duplicate:
-            return "duplicate_instance"
-        return "broker_refused" if self._session.problem else None
+        trouble = self._connection.problem or self._session.problem
+        return trouble.code if trouble else None
 
     @property
     def advice(self) -> str | None:

@@ -184,9 +184,7 @@ class CommandRoad:
         self._recent.append(now)
         return 0.0
 
-    def _refuse_retained(
-        self, name: str, topic: str, command_id: str | None, replies: list[Reply], now: float
-    ) -> None:
+    def _refuse_retained(self, name: str, topic: str, command_id: str | None, replies: list[Reply], now: float) -> None:
         text = "It was not carried out: retained, it would run again at each start. Send it without retain."
         self._say(name, command_id, _error("retained_rejected", text), replies, received=now)
         if topic not in self._cleared:
@@ -212,9 +210,7 @@ class CommandRoad:
         duplicate: bool = False,
     ) -> None:
         now = self._clock.now()
-        body = messages.answer(
-            self._voice, name, command_id, answer, now, received=received, duplicate=duplicate
-        )
+        body = messages.answer(self._voice, name, command_id, answer, now, received=received, duplicate=duplicate)
         usual = self._topics.response(name)
         if all(reply.topic != usual for reply in replies):
             self._sender.send(Message(usual, body, owed=answer.final))

@@ -78,10 +78,7 @@ def end_of(client: Client, address: BrokerAddress) -> End:
         text = f"The broker at {address} does not speak this version of MQTT."
         return End("version", Problem("broker_refused", text))
     if client.code in _BAD_CREDENTIALS and not client.connected:
-        text = (
-            f"The broker at {address} refused the user name or password: "
-            "check mqtt.username and mqtt.password."
-        )
+        text = f"The broker at {address} refused the user name or password: check mqtt.username and mqtt.password."
         return End("credentials", Problem("broker_refused", text))
     if client.code == _TAKEN_OVER:
         text = (

@@ -61,9 +61,7 @@ def encoded(message: dict[str, Json]) -> bytes:
     return body
 
 
-def _shorter(
-    message: dict[str, Json], letters: int, items: int, uncut: Collection[str] = ()
-) -> dict[str, Json]:
+def _shorter(message: dict[str, Json], letters: int, items: int, uncut: Collection[str] = ()) -> dict[str, Json]:
     return {
         key: value if key in uncut else _shorter_value(value, letters, items, whole=key == "link")
         for key, value in message.items()

@@ -62,9 +62,7 @@ class Gate:
 
     def after_announcing(self) -> Self:
         """Return the gate after discovery and states were told again following a birth."""
-        return dataclasses.replace(
-            self, open=True, unheard=False, probe_at=None, probing=False, announce_at=None
-        )
+        return dataclasses.replace(self, open=True, unheard=False, probe_at=None, probing=False, announce_at=None)
 
     def after_publish(self, now: float) -> Self:
         """Return the gate after an event went out: a probe is alone until it is answered."""
@@ -75,9 +73,7 @@ class Gate:
         """Return the gate after the broker took an event, or said that nobody listens, or refused it."""
         if code:
             unheard = code == NO_MATCHING_SUBSCRIBERS
-            return dataclasses.replace(
-                self, open=False, unheard=unheard, probe_at=now + PROBE_AFTER, probing=False
-            )
+            return dataclasses.replace(self, open=False, unheard=unheard, probe_at=now + PROBE_AFTER, probing=False)
         if self.probing:
             return dataclasses.replace(self, open=True, unheard=False, probe_at=None, probing=False)
         return dataclasses.replace(self, unheard=False)

@@ -3,24 +3,12 @@
 import hashlib
 
 from addon.mqtt.encoding import VERSION, Json, Voice, encoded, rfc3339
-from calbot.model import (
-    AccountStatus,
-    Answer,
-    CalendarKey,
-    CalendarStatus,
-    Health,
-    Notice,
-    Outcome,
-    Outgoing,
-    Reason,
-    Snapshot,
-)
+from calbot.model import Answer, CalendarKey, Notice, Outcome, Outgoing
+from calbot.status import AccountStatus, CalendarStatus, Health, Reason, Snapshot
 
 _MOST_DATA = 16
 _LONGEST_KEY = 40
-_NOT_OURS = frozenset(
-    {"icon", "friendly_name", "state", "device_class", "event_types", "unit_of_measurement"}
-)
+_NOT_OURS = frozenset({"icon", "friendly_name", "state", "device_class", "event_types", "unit_of_measurement"})
 
 
 def calendar_id(key: CalendarKey) -> str:

@@ -12,8 +12,9 @@ from addon.mqtt.gate import Gate
 from addon.mqtt.sending import Message, Retained, Sender
 from addon.mqtt.topics import Topics
 from calbot.errors import StoreError
-from calbot.model import Outgoing, Snapshot, Stream
+from calbot.model import Outgoing, Stream
 from calbot.ports import Clock
+from calbot.status import Snapshot
 from calbot.store import outbox, switches
 from calbot.store.database import Database
 
@@ -144,12 +145,7 @@ class Publisher:
     def _step(self, stream: Stream, now: float) -> float | None:
         gate = self._gates[stream]
         due = gate.may_publish_at()
-        if (
-            due is None
-            or stream not in self._maybe_more
-            or self._is_busy(stream)
-            or not self._sender.has_room
-        ):
+        if due is None or stream not in self._maybe_more or self._is_busy(stream) or not self._sender.has_room:
             return None
         if due > now:
             return due

@@ -114,7 +114,7 @@ class Retained:
     def clear(self, topic: str) -> None:
         """Take back what the topic says."""
         self._bodies.pop(topic, None)
-        self._sender.send(Message(topic, b"", retain=True))
+        self._sender.send(Message(topic, b"", retain=True, owed=True))
 
     def again(self) -> None:
         """Say everything once more."""

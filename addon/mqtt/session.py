@@ -5,6 +5,7 @@ from typing import Protocol
 
 from addon.mqtt.claim import AGAIN_SECONDS, Claim
 from addon.mqtt.commands import CommandRoad
+from addon.mqtt.connection import Problem
 from addon.mqtt.posts import Connected, Received, Subscribed
 from addon.mqtt.publisher import Publisher
 from addon.mqtt.sending import Retained, Sender, Wire
@@ -75,8 +76,8 @@ class Session:
         self._ping: bytes | None = None
         self._ping_at: float | None = None
         self._lost_at: float | None = None
-        self.problem: str | None = None
-        self.duplicate = False
+        self.problem: Problem | None = None
+        self._theirs = False
 
     @property
     def speaking(self) -> bool:
@@ -123,7 +124,7 @@ class Session:
             self._subscribed = not refused
             filters = self._topics.commands
             text = f"The broker does not let Calbot subscribe to {filters}: allow its user to."
-            self.problem = text if refused else None
+            self.problem = Problem("broker_refused", text) if refused else None
 
     def received(self, message: Received) -> None:
         """Take a message to where it belongs."""
@@ -157,7 +158,7 @@ class Session:
             self._line.drop()
         if self._claim is not None and self._claim_at is not None and now >= self._claim_at:
             self._claim_at = None
-            if self.duplicate:
+            if self._theirs:
                 self._look_around(link)
             else:
                 self._decide(link)
@@ -171,7 +172,7 @@ class Session:
 
     def _look_around(self, link: Connected) -> None:
         """Ask what is retained here before we say anything."""
-        self._claim = Claim(self._iid)
+        self._claim, self._claim_at, self._theirs = Claim(self._iid), None, False
         self._lost_at = self._clock.monotonic() + ANSWER_SECONDS
         self._line.subscribe(link.epoch, self._topics.info, self._topics.availability)
         self._fence = self._line.subscribe(link.epoch, HOMEASSISTANT_STATUS)
@@ -189,7 +190,9 @@ class Session:
             self._claim = self._claim.after_availability(message.payload)
         elif message.topic == topics.response("ping"):
             self._claim = self._claim.after_response(message.payload)
-        if self._claim_at is not None:
+        if self._theirs and not self._claim.online:
+            self._look_around(link)
+        elif self._claim_at is not None and not self._theirs:
             self._decide(link)
 
     def _decide(self, link: Connected) -> None:
@@ -208,12 +211,14 @@ class Session:
             case "waiting":
                 pass
             case "theirs":
-                self.duplicate = True
-                self.problem = (
+                self._theirs = True
+                text = (
                     f"Another Calbot ({claim.other}) works under {self._topics.base}/ on this broker. "
                     "Give one of them another mqtt.base_topic, or stop it."
                 )
-                log.warning("%s", self.problem)
+                if self.problem is None:
+                    log.warning("%s", text)
+                self.problem = Problem("duplicate_instance", text)
                 self._claim_at = now + AGAIN_SECONDS
 
     def _take(self, claim: Claim, link: Connected) -> None:
@@ -224,7 +229,7 @@ class Session:
         topics = self._topics
         self._line.unsubscribe(link.epoch, topics.info, topics.availability, topics.response("ping"))
         self._claim = self._claim_at = self.problem = None
-        self.duplicate = False
+        self._theirs = False
         self._announce(link)
         held, self._held = self._held, []
         for message in held:

@@ -10,8 +10,8 @@ from addon.mqtt.encoding import Voice
 from addon.mqtt.requests import COMMANDS
 from addon.mqtt.sending import Retained
 from addon.mqtt.topics import Topics
-from calbot.model import Health, Snapshot
 from calbot.ports import Clock
+from calbot.status import Health, Snapshot
 from calbot.store import outbox
 from calbot.store.database import Database
 

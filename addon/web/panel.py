@@ -13,8 +13,9 @@ from werkzeug.exceptions import HTTPException
 from addon.web import views
 from calbot import __version__
 from calbot.errors import CalbotError
-from calbot.model import Health, Outgoing, Snapshot
+from calbot.model import Outgoing
 from calbot.ports import Clock
+from calbot.status import Health, Snapshot
 
 _log = logging.getLogger(__name__)
 

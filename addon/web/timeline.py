@@ -50,13 +50,13 @@ def _entry(row: Outgoing, now: float, zone: tzinfo) -> Entry:
     if isinstance(row.content, Notice):
         notice = row.content
         tone = _NOTICE_TONES.get(notice.event_type, "quiet")
-        where = " · ".join(part for part in (notice.calendar, notice.account) if part)
+        where = _where(notice.calendar, notice.account)
         return Entry(
             tone, clean(notice.text, 400), "", "", clean(where, 160), link="", rehearsed=False, **times
         )
     outcome = row.content
     event = outcome.event
-    where = " · ".join(part for part in (outcome.calendar_name, outcome.key.account) if part)
+    where = _where(outcome.calendar_name, outcome.key.account)
     return Entry(
         tone=_tone(outcome),
         text=clean(_text(outcome, now, zone), 400),
@@ -67,6 +67,11 @@ def _entry(row: Outgoing, now: float, zone: tzinfo) -> Entry:
         rehearsed=outcome.dry_run,
         **times,
     )
+
+
+def _where(calendar: str | None, account: str | None) -> str:
+    """Return calendar and account; once, where the calendar is called like its account."""
+    return " · ".join(dict.fromkeys(part for part in (calendar, account) if part))
 
 
 def _tone(outcome: Outcome) -> Tone:

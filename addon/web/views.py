@@ -6,7 +6,8 @@ from datetime import tzinfo
 
 from addon.web.timeline import Entry, Tone, entries
 from addon.web.words import clean, moment, nearby, people, span
-from calbot.model import AccountStatus, CalendarStatus, Health, Outcome, Outgoing, Snapshot
+from calbot.model import Outcome, Outgoing
+from calbot.status import AccountStatus, CalendarStatus, Health, Snapshot
 
 DAY = 86400.0
 FOREVER = 10 * 365 * DAY

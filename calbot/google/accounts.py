@@ -10,7 +10,7 @@ from calbot.google.calendars import DEFAULT_API, GoogleCalendars, service
 from calbot.google.transport import AccountHttp, pool
 from calbot.ports import Calendars, Clock, Random
 
-DEFAULT_TOKEN_URI = "https://oauth2.googleapis.com/token"
+DEFAULT_TOKEN_URI = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address
 _LARGEST = 64 * 1024
 
 
@@ -27,7 +27,13 @@ class GoogleAccounts:
     """Token files `tokens/<email>.json`. A file that is not one is a problem of that account alone."""
 
     def __init__(
-        self, directory: Path, clock: Clock, random: Random, *, calendar_api: str | None, token_uri: str | None
+        self,
+        directory: Path,
+        clock: Clock,
+        random: Random,
+        *,
+        calendar_api: str | None,
+        token_uri: str | None,
     ) -> None:
         self._directory = directory / "tokens"
         self._clock = clock

@@ -108,9 +108,7 @@ class GoogleCalendars:
 
     def get(self, calendar: str, event_id: str) -> Event:
         """Return the event as it is now. Raises NotFound when it is deleted or was never there."""
-        call = self._events.get(
-            calendarId=calendar, eventId=event_id, fields=wire.EVENT_FIELDS, prettyPrint=False
-        )
+        call = self._events.get(calendarId=calendar, eventId=event_id, fields=wire.EVENT_FIELDS, prettyPrint=False)
         found = self._read(call, wire.change)
         if isinstance(found, Gone):
             raise NotFound("The event is deleted.", "not_found")

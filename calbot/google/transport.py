@@ -21,14 +21,16 @@ WINDOW_SECONDS = 60.0
 WINDOW_CALLS = 480
 RESERVED_FOR_READS = 40
 LARGEST_ANSWER = 64 * 2**20
-_NOT_SENT = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError, urllib3.exceptions.SSLError)
+_NOT_SENT = (
+    urllib3.exceptions.NewConnectionError,
+    urllib3.exceptions.ConnectTimeoutError,
+    urllib3.exceptions.SSLError,
+)
 
 
 def pool() -> urllib3.PoolManager:
     """Return the one connection pool that all accounts share."""
-    return urllib3.PoolManager(
-        num_pools=4, maxsize=16, retries=False, timeout=urllib3.Timeout(connect=10.0, read=30.0)
-    )
+    return urllib3.PoolManager(num_pools=4, maxsize=16, retries=False, timeout=urllib3.Timeout(connect=10.0, read=30.0))
 
 
 class Budget:

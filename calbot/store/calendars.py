@@ -31,9 +31,10 @@ def known(tx: Tx, key: CalendarKey) -> Known | None:
     return Known(*row) if row else None
 
 
-def register(tx: Tx, key: CalendarKey) -> None:
-    """Give the calendar a row."""
-    tx.execute("INSERT OR IGNORE INTO calendar (account, calendar) VALUES (?, ?)", (key.account, key.calendar))
+def register(tx: Tx, key: CalendarKey) -> Known:
+    """Give the calendar its row."""
+    cursor = tx.execute("INSERT INTO calendar (account, calendar) VALUES (?, ?)", (key.account, key.calendar))
+    return Known(int(cursor.lastrowid or 0), "", "", None, None)
 
 
 def synced(tx: Tx, calendar_id: int, sync_token: str, name: str, time_zone: str, now: float) -> None:
@@ -52,7 +53,8 @@ def forget_token(tx: Tx, calendar_id: int) -> None:
 def last_successes(tx: Tx, account: str) -> dict[str, float]:
     """Return when each calendar of the account was last synced."""
     rows = tx.execute(
-        "SELECT calendar, last_success FROM calendar WHERE account = ? AND last_success IS NOT NULL", (account,)
+        "SELECT calendar, last_success FROM calendar WHERE account = ? AND last_success IS NOT NULL",
+        (account,),
     )
     return dict(rows.fetchall())
 
@@ -169,7 +171,8 @@ def events(tx: Tx, calendar_id: int, ids: Iterable[str]) -> dict[str, Event]:
         some = wanted[first : first + _CHUNK]
         marks = ",".join("?" * len(some))
         rows = tx.execute(
-            f"SELECT id, body FROM event WHERE calendar_id = ? AND NOT gone AND id IN ({marks})", (calendar_id, *some)
+            f"SELECT id, body FROM event WHERE calendar_id = ? AND NOT gone AND id IN ({marks})",
+            (calendar_id, *some),
         )
         found |= {id_: _decode(body) for id_, body in rows}
     return found

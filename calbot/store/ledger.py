@@ -143,7 +143,8 @@ def open_deeds(tx: Tx, account: str, calendar: str | None = None) -> list[Deed]:
 def unpark(tx: Tx, account: str, reason: str) -> None:
     """Make rows due that wait for somebody's word."""
     tx.execute(
-        "UPDATE deed SET retry_at = 0 WHERE account = ? AND state = 'parked' AND reason = ?", (account, reason)
+        "UPDATE deed SET retry_at = 0 WHERE account = ? AND state = 'parked' AND reason = ?",
+        (account, reason),
     )
 
 
@@ -159,9 +160,7 @@ def due(tx: Tx, account: str, now: float, limit: int) -> list[Deed]:
 
 def next_due(tx: Tx, account: str) -> float | None:
     """Return when the next parked row is due."""
-    (at,) = tx.execute(
-        "SELECT min(retry_at) FROM deed WHERE account = ? AND state = 'parked'", (account,)
-    ).fetchone()
+    (at,) = tx.execute("SELECT min(retry_at) FROM deed WHERE account = ? AND state = 'parked'", (account,)).fetchone()
     return None if at is None else float(at)
 
 

@@ -1,10 +1,13 @@
-"""Brokers that misbehave: one that says nothing, and a door in front of a good one that can refuse, note and freeze."""
+"""Brokers that misbehave: one that says nothing, and a door before a good one that refuses, notes and freezes."""
 
 import contextlib
 import socket
 import threading
 
 UNSUPPORTED_VERSION = b"\x20\x03\x00\x84\x00"
+TAKEN_OVER = b"\xe0\x02\x8e\x00"
+WILL_DELAY_20 = b"\x18\x00\x00\x00\x14"
+WILL_DELAY_1 = b"\x18\x00\x00\x00\x01"
 
 
 class SilentServer:
@@ -22,17 +25,23 @@ class Door:
     """Passes bytes between clients and a broker. `heard` has what each client sent.
 
     Clients that speak MQTT 5 are answered with `refusal` if one is set: bytes, or nothing but a hang-up.
+    A `hurried` door makes wills wait one second where they would wait twenty.
     """
 
-    def __init__(self, broker_port: int, *, refusal: bytes | None = None) -> None:
+    def __init__(self, broker_port: int, *, refusal: bytes | None = None, hurried: bool = False) -> None:
         self.heard: list[bytearray] = []
         self.frozen = threading.Event()
         self._refusal = refusal
+        self._hurried = hurried
         self._broker_port = broker_port
         self._server = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._server.getsockname()[1]
         self._sockets: list[socket.socket] = []
         threading.Thread(target=self._accept, daemon=True).start()
+
+    def say(self, data: bytes) -> None:
+        """Say this to the first client, as if the broker did."""
+        self._sockets[0].sendall(data)
 
     def close(self) -> None:
         for sock in (self._server, *self._sockets):
@@ -61,7 +70,7 @@ class Door:
             for sock in (client, broker):
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._sockets.append(broker)
-            broker.sendall(first)
+            broker.sendall(first.replace(WILL_DELAY_20, WILL_DELAY_1) if self._hurried else first)
             threading.Thread(target=self._pass, args=(broker, client, None), daemon=True).start()
             self._pass(client, broker, heard)
 

@@ -165,9 +165,7 @@ def test_an_id_may_be_used_again_after_a_day(house: House, observer: Observer) -
     assert len(house.engine.carried) == 2
 
 
-def test_the_response_topic_of_mqtt_5_gets_every_answer_with_its_correlation(
-    house: House, observer: Observer
-) -> None:
+def test_the_response_topic_of_mqtt_5_gets_every_answer_with_its_correlation(house: House, observer: Observer) -> None:
     """Beside the usual response."""
     observer.send("calbot/command/ping", {"id": "1"}, response_topic="reply/me", correlation=b"\x01\x02")
 

@@ -9,8 +9,8 @@ import pytest
 from addon.mqtt.connection import BrokerAddress, End, Problem, pause_after
 from calbot.errors import CalbotError
 from tests.mqtt.conftest import MakeHouse, MakeObserver
-from tests.mqtt.faults import UNSUPPORTED_VERSION, Door, SilentServer
-from tests.mqtt.world import IID, House, Mosquitto, Observer, free_port, wait_until
+from tests.mqtt.faults import TAKEN_OVER, UNSUPPORTED_VERSION, Door, SilentServer
+from tests.mqtt.world import House, Mosquitto, Observer, wait_until
 
 SECRET = "correct horse battery staple"
 
@@ -42,7 +42,7 @@ def seconds_to_stop(house: House) -> float:
 
 
 def test_we_introduce_ourselves_as_the_contract_says(make_house: MakeHouse, make_door: Callable[..., Door]) -> None:
-    """MQTT 5, a session that lasts a day, keepalive 30, at most 20 unanswered, 16 KB, and a will that waits 20 s."""
+    """MQTT 5, a session of a day, keepalive 30, at most 20 unanswered, 16 KB, a will that waits 20 s."""
     door = make_door()
     make_house(broker=through(door)).start()
 
@@ -58,8 +58,8 @@ def test_we_introduce_ourselves_as_the_contract_says(make_house: MakeHouse, make
 def test_a_stop_lets_the_will_speak(
     make_house: MakeHouse, make_door: Callable[..., Door], make_observer: MakeObserver
 ) -> None:
-    """DISCONNECT 0x04: when our session ends before we are back, others read `offline`."""
-    door = make_door()
+    """DISCONNECT 0x04: when we are not back in time, others read `offline`."""
+    door = make_door(hurried=True)
     observer = make_observer("calbot/availability")
     house = make_house(broker=through(door))
     house.start()
@@ -67,7 +67,6 @@ def test_a_stop_lets_the_will_speak(
     house.bridge.stop()
 
     assert bytes(door.heard[0]).endswith(b"\xe0\x01\x04")
-    make_observer("x", client_id=f"calbot-{IID}")  # its clean start ends our session
     assert observer.wait_for("calbot/availability", 2)[1].payload == b"offline"
 
 
@@ -86,7 +85,10 @@ def test_a_broker_of_3_1_1_is_spoken_to_in_its_version(
     assert b"\x00\x04MQTT\x04" in bytes(door.heard[1])
     assert house.bridge.problem is None
     house.bridge.stop()
-    assert [message.payload for message in observer.wait_for("calbot/availability", 2)] == [b"online", b"offline"]
+    assert [message.payload for message in observer.wait_for("calbot/availability", 2)] == [
+        b"online",
+        b"offline",
+    ]
 
 
 def test_refused_credentials_are_explained_and_never_shown(
@@ -109,9 +111,7 @@ def test_refused_credentials_are_explained_and_never_shown(
     assert seconds_to_stop(house) < 1
 
 
-def test_a_missing_broker_is_explained_and_found_when_it_comes(
-    make_house: MakeHouse, broker: Mosquitto
-) -> None:
+def test_a_missing_broker_is_explained_and_found_when_it_comes(make_house: MakeHouse, broker: Mosquitto) -> None:
     """The engine does not care meanwhile."""
     broker.kill()
     house = make_house()
@@ -186,9 +186,13 @@ def test_the_address_is_asked_for_before_every_attempt(make_house: MakeHouse, br
     assert len(asked) == 2
 
 
-def test_two_clients_of_one_id_do_not_chase_each_other(house: House, make_observer: MakeObserver) -> None:
+def test_two_clients_of_one_id_do_not_chase_each_other(make_house: MakeHouse, make_door: Callable[..., Door]) -> None:
     """The one that is told 0x8E stays away for five minutes and says why."""
-    make_observer("x", client_id=f"calbot-{IID}")
+    door = make_door()
+    house = make_house(broker=through(door))
+    house.start()
+
+    door.say(TAKEN_OVER)
 
     wait_until(lambda: house.bridge.problem)
     assert house.bridge.problem_code == "duplicate_instance"
@@ -199,7 +203,16 @@ def test_the_pauses_between_attempts_grow_from_one_second_to_sixty() -> None:
     """Spread by chance; a refused password waits 60 s, a duplicate five minutes."""
     problem = Problem("broker_unreachable", "x")
 
-    assert [pause_after(End("lost", problem), failures, 1.0) for failures in range(8)] == [1, 2, 4, 8, 16, 32, 60, 60]
+    assert [pause_after(End("lost", problem), failures, 1.0) for failures in range(8)] == [
+        1,
+        2,
+        4,
+        8,
+        16,
+        32,
+        60,
+        60,
+    ]
     assert pause_after(End("unanswered", problem), 0, 0.7) == 0.7
     assert pause_after(End("credentials", problem), 0, 0.7) == 60
     assert pause_after(End("taken_over", problem), 0, 1.3) == 300

@@ -30,7 +30,10 @@ def test_every_schema_is_a_schema() -> None:
     for name in found:
         jsonschema.Draft202012Validator.check_schema(schema(name))
     with pytest.raises(jsonschema.ValidationError):
-        check("event_system", json.dumps({**json.loads(messages.event(VOICE, row(STARTED), {}, NOW)), "icon": "x"}).encode())
+        check(
+            "event_system",
+            json.dumps({**json.loads(messages.event(VOICE, row(STARTED), {}, NOW)), "icon": "x"}).encode(),
+        )
 
 
 @pytest.mark.parametrize("detail", DETAILS)
@@ -77,7 +80,9 @@ def test_the_minimum_names_no_titles_places_or_people() -> None:
     health = assess(snapshot, NOW + 10_000_000)
     said = [
         messages.event(voice, row(), AIDS, NOW),
-        messages.event(voice, row(Notice(event_type="sign_in_needed", text=f"{ANNA}: sign in", account=ANNA)), AIDS, NOW),
+        messages.event(
+            voice, row(Notice(event_type="sign_in_needed", text=f"{ANNA}: sign in", account=ANNA)), AIDS, NOW
+        ),
         messages.state(voice, snapshot, health, NOW, NOW),
         messages.settings(voice, snapshot, NOW),
         messages.account_state(voice, snapshot.accounts[0], NOW),
@@ -189,7 +194,10 @@ flat = st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.floats(allo
 @given(st.dictionaries(st.text(max_size=60), flat, max_size=80), texts)
 def test_any_notice_and_any_answer_fit(data: dict[str, Any], text: str) -> None:
     """Also with more data than anybody would send."""
-    check("event_system", messages.event(VOICE, row(Notice(event_type="started", text=text, data=data)), {}, NOW))
+    check(
+        "event_system",
+        messages.event(VOICE, row(Notice(event_type="started", text=text, data=data)), {}, NOW),
+    )
     answer = Answer(status="error", code="internal", message=text, data=data)
     check("response", messages.answer(VOICE, text, "1", answer, NOW, received=NOW, duplicate=False))
 

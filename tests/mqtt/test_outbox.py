@@ -58,9 +58,7 @@ def test_the_last_event_can_be_read_later(house: House, observer: Observer, make
     assert late.on(CALENDAR) == []
 
 
-def test_what_happened_while_we_were_down_is_told_at_the_next_start(
-    make_house: MakeHouse, observer: Observer
-) -> None:
+def test_what_happened_while_we_were_down_is_told_at_the_next_start(make_house: MakeHouse, observer: Observer) -> None:
     """And says how late it is."""
     house = make_house()
     house.engine.says(dinner(1))
@@ -127,9 +125,7 @@ def test_a_listener_to_one_stream_gets_it_though_nobody_hears_the_other(
     assert waiting(house, "system") == 2
 
 
-def test_events_wait_while_home_assistant_is_offline_and_come_after_its_birth(
-    house: House, observer: Observer
-) -> None:
+def test_events_wait_while_home_assistant_is_offline_and_come_after_its_birth(house: House, observer: Observer) -> None:
     """Though another listener is there: first the states again, then the events."""
     observer.send("homeassistant/status", "offline")
     observer.send("calbot/command/ping", {"id": "fence"})

@@ -13,7 +13,9 @@ NOW = 1_790_000_000.0  # 2026-09-21T14:13:20Z
 
 def test_a_full_command_is_read() -> None:
     """Id and arguments come out as they were sent."""
-    payload = b'{"v":1,"id":"tx1","ts":"2026-09-21T14:13:00Z","ttl_s":300,"args":{"account":"anna@example.com","full":true}}'
+    payload = (
+        b'{"v":1,"id":"tx1","ts":"2026-09-21T14:13:00Z","ttl_s":300,"args":{"account":"anna@example.com","full":true}}'
+    )
 
     asked = parse("resync", payload, NOW)
 
@@ -159,7 +161,7 @@ json_values = st.recursive(
 
 @given(
     st.sampled_from(sorted(COMMANDS)),
-    st.fixed_dictionaries({}, optional={key: json_values for key in ("v", "id", "ts", "ttl_s", "args", "minutes")}),
+    st.fixed_dictionaries({}, optional=dict.fromkeys(("v", "id", "ts", "ttl_s", "args", "minutes"), json_values)),
 )
 def test_any_json_has_a_verdict(name: str, document: dict[str, object]) -> None:
     """And what is accepted has a short id and flat arguments."""

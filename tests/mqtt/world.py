@@ -1,4 +1,4 @@
-"""What the MQTT tests share: a broker, an observer, an engine of few lines, a clock to move, one example world."""
+"""What the MQTT tests share: a broker, an observer, an engine of few lines, a clock to move, example nouns."""
 
 import json
 import shutil
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
@@ -17,21 +18,8 @@ from addon.mqtt.bridge import Bridge, Listener
 from addon.mqtt.connection import BrokerAddress, MqttOptions
 from calbot.clock import SystemClock, SystemRandom
 from calbot.health import assess
-from calbot.model import (
-    AccountStatus,
-    Answer,
-    CalendarKey,
-    CalendarStatus,
-    Command,
-    Effective,
-    Event,
-    EventKey,
-    Guest,
-    Notice,
-    Outcome,
-    Outgoing,
-    Snapshot,
-)
+from calbot.model import Answer, CalendarKey, Command, Event, EventKey, Guest, Notice, Outcome, Outgoing
+from calbot.status import AccountStatus, CalendarStatus, Effective, Snapshot
 from calbot.store import commands, outbox
 from calbot.store.database import Database
 
@@ -109,15 +97,19 @@ class Mosquitto:
     def __init__(self, directory: Path, *lines: str) -> None:
         self.port = free_port()
         self._configuration = directory / f"mosquitto-{self.port}.conf"
-        base = [f"listener {self.port} 127.0.0.1", "persistence false", "user root", "log_type none", "max_queued_messages 0"]
+        base = [
+            f"listener {self.port} 127.0.0.1",
+            "persistence false",
+            "user root",
+            "log_type none",
+            "max_queued_messages 0",
+        ]
         self._configuration.write_text("\n".join([*base, *(lines or ("allow_anonymous true",))]) + "\n")
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         assert MOSQUITTO
-        self._process = subprocess.Popen(
-            [MOSQUITTO, "-c", str(self._configuration)], stderr=subprocess.DEVNULL
-        )
+        self._process = subprocess.Popen([MOSQUITTO, "-c", str(self._configuration)], stderr=subprocess.DEVNULL)
         wait_until(lambda: accepts(self.port))
 
     def kill(self) -> None:
@@ -154,7 +146,7 @@ class Observer:
         self._ready = threading.Event()
         self._filters = filters
         protocol = paho.MQTTv5 if version5 else paho.MQTTv311
-        self.client = paho.Client(paho.CallbackAPIVersion.VERSION2, client_id, protocol=protocol)
+        self.client = paho.Client(CallbackAPIVersion.VERSION2, client_id, protocol=protocol)
         self.client.on_message = self._heard
         self.client.on_publish = lambda _client, _data, mid, _code, _properties: self.pubacks.add(mid)
         self.client.on_subscribe = lambda *_: self._ready.set()

@@ -129,7 +129,7 @@ class Service:
                 stderr=log,
             )
 
-    def run(self, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run a command of the command line to its end."""
         return subprocess.run(
             [sys.executable, "-m", "addon", *arguments],

@@ -28,7 +28,7 @@ def test_sync_does_what_is_due_once_and_says_so(tmp_path: Path) -> None:
         done, again = service.run("sync"), service.run("sync")
 
         assert (done.returncode, again.returncode) == (0, 0)
-        assert f"invited       \"Dinner\" (2026-12-01T19:00:00+01:00)  {BOB}" in done.stdout
+        assert f'invited       "Dinner" (2026-12-01T19:00:00+01:00)  {BOB}' in done.stdout
         assert again.stdout == "Nothing new.\n"
         assert [mail["to"] for mail in google.mails(kind="invitation")] == [BOB]
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from tests.service.running import ROOT, free_port
 
 
-def demo(seconds: int, meanwhile: Callable[[str], None]) -> "tuple[int, str]":
+def demo(seconds: int, meanwhile: Callable[[str], None]) -> tuple[int, str]:
     """Run the demo; `meanwhile` is called once with its first lines, when the first event was added."""
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.demo", "--for", str(seconds)],
@@ -36,7 +36,7 @@ def test_invitations_land_and_the_exit_code_is_0() -> None:
     code, told = demo(10, lambda _: None)
 
     assert code == 0, told
-    added, landed, announced = (int(n) for n in re.findall(r"^(\d+) (?:events|have|invitations)", told, re.M))
+    added, landed, announced = (int(n) for n in re.findall(r"^(\d+) (?:events|have|invitations)", told, re.MULTILINE))
     assert added == landed == announced
     assert added >= 2
 

@@ -65,7 +65,7 @@ def test_with_google_hanging(tmp_path: Path) -> None:
     with house(tmp_path) as (service, google, _listener):
         google.add_fault("hang", operation="*", count=None, seconds=60)
         service.start()
-        wait_for(lambda: google.calls(), 20, "a call that hangs")
+        wait_for(google.calls, 20, "a call that hangs")
 
         code, seconds = service.stop()
 

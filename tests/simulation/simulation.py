@@ -22,7 +22,16 @@ from tests.google_server.listing import decoded
 from tests.google_server.values import Doc
 from tests.google_server.world import World
 from tests.household import ANNA, BOB, CAROL, INVITE_BOB, NOON, notices, told
-from tests.simulation.machine import Crash, Disk, SeamedConnection, Seams, SeededRandom, SimulatedAccounts, VirtualClock, Wire
+from tests.simulation.machine import (
+    Crash,
+    Disk,
+    SeamedConnection,
+    Seams,
+    SeededRandom,
+    SimulatedAccounts,
+    VirtualClock,
+    Wire,
+)
 
 TEND_EVERY = 5.0
 DAY = 86_400.0

@@ -8,7 +8,8 @@ import pytest
 from flask.testing import FlaskClient
 
 from calbot.errors import StoreError
-from calbot.model import Health, Level, Outgoing, Reason
+from calbot.model import Outgoing
+from calbot.status import Health, Level, Reason
 from tests.web.world import (
     ANNA,
     DINNER,

@@ -7,18 +7,8 @@ import pytest
 
 from addon.web import views
 from addon.web.words import clean, day, moment, nearby, people, span
-from calbot.model import (
-    AccountStatus,
-    Effective,
-    EventKey,
-    Health,
-    Level,
-    Notice,
-    Outcome,
-    Outgoing,
-    Reason,
-    Snapshot,
-)
+from calbot.model import EventKey, Notice, Outcome, Outgoing
+from calbot.status import AccountStatus, Effective, Health, Level, Reason, Snapshot
 from tests.web.world import ANNA, FAMILY, FINE, INVITED, NOW, SETTINGS, SNAPSHOT, sent
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -278,6 +268,15 @@ def test_an_outcome_without_its_event_is_still_a_line() -> None:
     (entry,) = page(outcomes=sent(outcome)).timeline
 
     assert (entry.title, entry.when, entry.where, entry.link) == ("Event without a title", "", ANNA, "")
+
+
+def test_a_calendar_called_like_its_account_is_told_once() -> None:
+    """Google names the primary calendar by the account's address."""
+    named = msgspec.structs.replace(INVITED, calendar_name=ANNA)
+
+    (own, family) = page(outcomes=sent(named, INVITED)).timeline[::-1]
+
+    assert (own.where, family.where) == (ANNA, f"Family · {ANNA}")
 
 
 def test_invitations_of_a_day_are_counted_and_rehearsals_are_not() -> None:

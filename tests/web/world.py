@@ -11,18 +11,8 @@ from flask import Flask
 from addon.web.panel import panel
 from addon.web.server import Door, WebServer
 from calbot.clock import SystemClock
-from calbot.model import (
-    AccountStatus,
-    CalendarKey,
-    CalendarStatus,
-    Effective,
-    Event,
-    EventKey,
-    Health,
-    Outcome,
-    Outgoing,
-    Snapshot,
-)
+from calbot.model import CalendarKey, Event, EventKey, Outcome, Outgoing
+from calbot.status import AccountStatus, CalendarStatus, Effective, Health, Snapshot
 
 NOW = 1795191600.0
 ANNA = "anna@example.com"

@@ -1,0 +1,88 @@
+"""How everything is: calendars, accounts, settings in force, and the verdict over all of them, frozen."""
+
+from typing import Literal
+
+from calbot.model import CalendarKey, Noun
+
+PushState = Literal["off", "waiting", "healthy", "failed"]
+
+
+class CalendarStatus(Noun, frozen=True, kw_only=True):
+    """How one calendar is doing. `stale_after` is the age in seconds of a success that is still good."""
+
+    key: CalendarKey
+    name: str = ""
+    last_success: float | None = None
+    failures: int = 0
+    failing_since: float | None = None
+    problem: str | None = None
+    problem_text: str | None = None
+    retry_at: float | None = None
+    push: PushState = "off"
+    stale_after: float = 180.0
+
+
+class AccountStatus(Noun, frozen=True, kw_only=True):
+    """How one account is doing."""
+
+    email: str
+    aid: str
+    signed_in: bool = True
+    sign_in_text: str | None = None
+    calendars: tuple[CalendarStatus, ...] = ()
+    syncing: bool = False
+    in_flight: int = 0
+    waiting: int = 0
+    held: int = 0
+    last_tick: float = 0.0
+    paused: bool = False
+
+
+class Effective(Noun, frozen=True, kw_only=True):
+    """The settings in force: options with what was switched over MQTT or in the panel."""
+
+    auto_invite: bool
+    dry_run: bool
+    poll_interval: int
+    invites_per_hour: int
+    removals_per_pass: int
+    first_sync: str
+    invite_emails: tuple[str, ...]
+    paused_until: float | None = None
+    """None: running. `inf` as a very large number: until resumed."""
+
+
+class Snapshot(Noun, frozen=True, kw_only=True):
+    """Everything that doors and judges may know, replaced whole."""
+
+    started_at: float
+    settings: Effective
+    accounts: tuple[AccountStatus, ...] = ()
+    token_problems: tuple[str, ...] = ()
+    option_problem: str | None = None
+    notes: tuple[str, ...] = ()
+    disk_problem: str | None = None
+    broker_problem: str | None = None
+    pushes_refused: int = 0
+
+
+Level = Literal["ok", "setup", "paused", "degraded", "problem"]
+
+
+class Reason(Noun, frozen=True, kw_only=True):
+    """One cause of a status: what, for whom, and what to do."""
+
+    code: str
+    text: str
+    remedy: str = ""
+    level: Level = "degraded"
+    account: str | None = None
+
+
+class Health(Noun, frozen=True):
+    """The verdict: the worst level, why, and when the next successful sync is owed."""
+
+    level: Level
+    reasons: tuple[Reason, ...]
+    last_success: float | None
+    next_by: float | None
