@@ -51,9 +51,7 @@ def _run(part: str, *, quick: bool) -> list[Figure] | None:
     command = [sys.executable, "-m", f"bench.{part}", *(["--quick"] if quick else [])]
     environ = {**os.environ, "BENCH_JSON": "1"}
     try:
-        done = subprocess.run(
-            command, cwd=programs.ROOT, env=environ, stdout=subprocess.PIPE, check=True, timeout=900
-        )
+        done = subprocess.run(command, cwd=programs.ROOT, env=environ, stdout=subprocess.PIPE, check=True, timeout=900)
     except subprocess.SubprocessError as error:
         print(error, file=sys.stderr)
         return None

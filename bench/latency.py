@@ -2,8 +2,8 @@
 
 All of Calbot runs in one process, the fake Google in another. Pushes go through a relay in this one, which
 notes when it sends a push on to Calbot's push door: the push counts as received then. An invitation counts as
-accepted 40 ms after the PATCH reached Google, when its answer leaves. Samples are 4 s apart: pushes are allowed
-5 syncs at once and then one every 2 s, and the echo of our own PATCH takes one too.
+accepted 40 ms after the PATCH reached Google, when its answer leaves. Samples are 4 s apart: pushes are
+allowed 5 syncs at once and then one every 2 s, and the echo of our own PATCH takes one too.
 """
 
 import argparse

@@ -18,7 +18,8 @@ from addon.mqtt.bridge import Bridge, Listener
 from addon.mqtt.connection import BrokerAddress, MqttOptions
 from calbot.clock import SystemClock, SystemRandom
 from calbot.health import assess
-from calbot.model import Answer, Command, Effective, Snapshot
+from calbot.model import Answer, Command
+from calbot.status import Effective, Snapshot
 from calbot.store import commands
 from calbot.store.database import Database
 
@@ -38,13 +39,15 @@ class Row(NamedTuple):
 class Client:
     """A bare paho client with tuned sockets, which counts what it hears on a topic and its PUBACKs."""
 
-    def __init__(self, port: int, topic: str, heard: Callable[[paho.MQTTMessage], None]) -> None:
+    def __init__(self, port: int, topic: str, heard: Callable[[paho.MQTTMessage], None], clock: SystemClock) -> None:
         self.acknowledged = threading.Event()
+        self.acknowledged_at = 0.0
+        self._clock = clock
         self._ready = threading.Event()
         self._heard = heard
         self._topic = topic
         self._client = paho.Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
-        self._client.on_connect = lambda *_: self._client.subscribe(topic, 1)
+        self._client.on_connect = self._on_connect
         self._client.on_subscribe = lambda *_: self._ready.set()
         self._client.on_socket_open = lambda _client, _data, sock: _tune(sock)
         self._client.on_publish = self._on_publish
@@ -63,8 +66,12 @@ class Client:
         self._client.disconnect()
         self._client.loop_stop()
 
+    def _on_connect(self, *_: Any) -> None:
+        self._client.subscribe(self._topic, 1)
+
     def _on_publish(self, *_: Any) -> None:
         _tune(self._client.socket())
+        self.acknowledged_at = self._clock.monotonic()
         self.acknowledged.set()
 
     def _on_message(self, _client: paho.Client, _data: object, message: paho.MQTTMessage) -> None:
@@ -116,28 +123,139 @@ class SteppingClock(SystemClock):
 
 
 def measure(samples: int = SAMPLES, directory: Path | None = None) -> list[Row]:
-    """Return what was measured; `directory` is where the store lies."""
+    """Return what was measured, turn about; `directory` is where the stores lie."""
     clock = SteppingClock()
     with contextlib.ExitStack() as stack:
         folder = directory or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         broker = EmbeddedBroker(clock)
         broker.start()
         stack.callback(broker.stop)
-        echoes, answers = [], []
+        echo = stack.enter_context(_echo(broker.port, clock))
+        ping = stack.enter_context(_ping(broker.port, folder / "bridge", clock))
+        commit = stack.enter_context(_commit(folder / "bare", clock))
+        echoes, commits, answers = [], [], []
         for number in range(samples):
-            if number == 0:
-                echo = stack.enter_context(_echo(broker.port))
-                ping = stack.enter_context(_bridge(broker.port, folder, clock))
-                commit = stack.enter_context(_commits(folder / "bare"))
-                commits: list[float] = []
             clock.ahead += 0.6
-            echoes.append(_timed(clock, echo))
-            commits.append(_timed(clock, commit)[0])
-            answers.append(_timed(clock, ping))
+            echoes.append(echo(number))
+            commits.append(commit(number))
+            answers.append(ping(number))
     return [
-        _row("bare echo: publish to echo", [echo[0] for echo in echoes]),
-        _row("bare echo: publish to PUBACK", [echo[1] for echo in echoes]),
+        _row("bare echo, there and back", [back for back, _ in echoes]),
+        _row("bare publish to PUBACK", [puback for _, puback in echoes]),
         _row("one durable commit", commits),
-        _row("command: publish to accepted", [answer[0] for answer in answers]),
-        _row("command: publish to PUBACK", [answer[1] for answer in answers]),
+        _row("command to accepted", [back for back, _ in answers]),
+        _row("command to PUBACK", [puback for _, puback in answers]),
     ]
+
+
+@contextlib.contextmanager
+def _echo(port: int, clock: SystemClock) -> Iterator[Callable[[int], tuple[float, float]]]:
+    """A bare client that sends back what it gets, and one that asks it."""
+    heard = threading.Event()
+    server = Client(port, "echo/in", lambda message: server.publish("echo/out", bytes(message.payload)), clock)
+    client = Client(port, "echo/out", lambda _: heard.set(), clock)
+
+    def exchange(number: int) -> tuple[float, float]:
+        return _exchange(clock, client, heard, "echo/in", f'{{"v":1,"id":"echo{number}"}}')
+
+    yield exchange
+    client.close()
+    server.close()
+
+
+@contextlib.contextmanager
+def _ping(port: int, folder: Path, clock: SystemClock) -> Iterator[Callable[[int], tuple[float, float]]]:
+    """A bridge, and a client that asks it."""
+    accepted, done = threading.Event(), threading.Event()
+    database = Database(folder)
+    database.open()
+    bridge = Bridge(
+        engine=PingingEngine(database, clock),
+        database=database,
+        broker=lambda: BrokerAddress("127.0.0.1", port),
+        options=MqttOptions(),
+        assess=assess,
+        version="0",
+        clock=clock,
+        random=SystemRandom(),
+    )
+    bridge.start()
+    while not bridge.connected:
+        accepted.wait(0.01)
+    client = Client(
+        port,
+        "calbot/response/ping",
+        lambda message: accepted.set() if b'"accepted"' in message.payload else done.set(),
+        clock,
+    )
+
+    def exchange(number: int) -> tuple[float, float]:
+        took = _exchange(clock, client, accepted, "calbot/command/ping", f'{{"v":1,"id":"ping{number}"}}')
+        assert done.wait(SECONDS)
+        done.clear()
+        return took
+
+    yield exchange
+    client.close()
+    bridge.stop()
+    database.close()
+
+
+@contextlib.contextmanager
+def _commit(folder: Path, clock: SystemClock) -> Iterator[Callable[[int], float]]:
+    """The same row, committed as durably, and nothing else."""
+    database = Database(folder)
+    database.open()
+
+    def commit(number: int) -> float:
+        before = clock.monotonic()
+        with database.write() as tx:
+            commands.add(tx, Command(name="ping", id=f"bare{number}", received=clock.now()))
+        return 1000 * (clock.monotonic() - before)
+
+    yield commit
+    database.close()
+
+
+def _exchange(
+    clock: SystemClock, client: Client, heard: threading.Event, topic: str, payload: str
+) -> tuple[float, float]:
+    """Return the milliseconds until the answer, and until the PUBACK."""
+    heard.clear()
+    before = clock.monotonic()
+    client.publish(topic, payload.encode())
+    assert heard.wait(SECONDS)
+    back = clock.monotonic()
+    assert client.acknowledged.wait(SECONDS)
+    return 1000 * (back - before), 1000 * (client.acknowledged_at - before)
+
+
+def _row(what: str, values: list[float]) -> Row:
+    ordered = sorted(values)
+    p95 = ordered[min(len(ordered) - 1, round(0.95 * len(ordered)))]
+    return Row(what, statistics.median(ordered), p95, len(ordered))
+
+
+def _tune(sock: Any) -> None:
+    if sock is not None:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m bench.mqtt", description=__doc__)
+    parser.add_argument("--samples", type=int, default=SAMPLES)
+    parser.add_argument("--directory", type=Path, help="where the stores lie; a temporary one otherwise")
+    asked = parser.parse_args()
+    rows = measure(asked.samples, asked.directory)
+    for row in rows:
+        print(f"{row.what:28} p50 {row.p50:7.2f} ms   p95 {row.p95:7.2f} ms   n {row.samples}")
+    echo, _, commit, accepted, _ = rows
+    goal = echo.p50 + commit.p50 + 1.0
+    verdict = "met" if accepted.p50 <= goal and accepted.p95 <= 10.0 else "missed"
+    print(f"goal: accepted p50 <= {goal:.2f} ms (echo + commit + 1), p95 <= 10 ms: {verdict}")
+
+
+if __name__ == "__main__":
+    main()

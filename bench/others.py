@@ -6,10 +6,36 @@ import re
 import subprocess
 import sys
 
-from bench import figures, programs
+from bench import figures, mqtt, programs
 from bench.figures import Figure
 
 _RATE = re.compile(r"^(push door|empty Flask view)\s+([\d.]+) requests/s", re.MULTILINE)
+
+
+def commands(*, quick: bool) -> list[Figure]:
+    """A command over MQTT, beside a tuned bare echo and one durable commit."""
+    rows = {row.what: row for row in mqtt.measure(150 if quick else mqtt.SAMPLES)}
+    echo, commit = rows["bare echo, there and back"], rows["one durable commit"]
+    answer = rows["command to accepted"]
+    note = f"{answer.samples} samples, turn about"
+    return [
+        Figure(
+            name="MQTT command -> acknowledged: p50",
+            value=answer.p50,
+            unit="ms",
+            goal=echo.p50 + commit.p50 + 1,
+            floor=f"bare echo {echo.p50:.2f} + commit {commit.p50:.2f} ms; the goal is 1 ms more",
+            note=note,
+        ),
+        Figure(
+            name="MQTT command -> acknowledged: p95",
+            value=answer.p95,
+            unit="ms",
+            goal=10,
+            floor=f"bare echo {echo.p95:.2f} + commit {commit.p95:.2f} ms",
+            note=note,
+        ),
+    ]
 
 
 def push_door(*, quick: bool) -> list[Figure]:
@@ -54,7 +80,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.others", description=__doc__)
     parser.add_argument("--quick", action="store_true")
     quick = parser.parse_args().quick
-    figures.told(push_door(quick=quick))
+    figures.told([*commands(quick=quick), *push_door(quick=quick)])
     return 0
 
 

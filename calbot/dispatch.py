@@ -55,7 +55,7 @@ class Dispatch:
             if deed.state == "started":
                 unsure = msgspec.structs.replace(deed, uncertain=not isinstance(deed.action, LookUp))
                 self._queue.append(Task(unsure, fresh=True, queued_at=now))
-            elif deed.state == "planned":
+            elif deed.state == "planned" or (deed.state == "parked" and deed.retry_at is None):
                 self._queue.append(Task(deed, fresh=True, queued_at=now))
         self._next_parked = ledger.next_due(reader, self._account)
 

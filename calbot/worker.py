@@ -52,6 +52,7 @@ class Worker:
         self._signed_out: str | None = None
         self._said_signed_out = False
         self._sign_in_version = -1
+        self._connected_at = 0.0
 
     def open(self) -> None:
         """Read what an earlier life left."""
@@ -70,6 +71,7 @@ class Worker:
                 self._work(google)
             except SignInNeeded as error:
                 self._sign_out(str(error))
+        self._say_signed_out()
         self._report()
 
     def wake_in(self) -> float:
@@ -94,14 +96,15 @@ class Worker:
 
     def _take(self, items: list[Item]) -> None:
         results: list[tuple[Task, Result]] = []
+        delivered: list[Push] = []
         for item in items:
             match item:
                 case Finished(task, result):
                     results.append((task, result))
-                case Push(calendar, channel_id, resource_id, at, changed):
-                    self.channels.learn(channel_id, resource_id)
-                    if changed:
-                        self.reading.pushed(calendar, at)
+                case Push():
+                    delivered.append(item)
+                    if item.changed:
+                        self.reading.pushed(item.calendar, item.at)
                 case Resync():
                     self.reading.ask(item)
                 case Resumed():
@@ -110,8 +113,13 @@ class Worker:
             self._dispatch.settle(results, self.reading.names(), self._google if not self._signed_out else None)
         for task, result in results:
             self.reading.wrote(task.deed.key.calendar)
-            if isinstance(result, SignedOut):
+            if isinstance(result, SignedOut) and task.queued_at >= self._connected_at:
                 self._sign_out(result.text)
+            elif isinstance(result, SignedOut):  # It was begun with the sign-in before this one.
+                self._take_up_signed_out()
+        self._say_signed_out()
+        for push in delivered:  # Last, as it writes: no item may be lost when the disk is full.
+            self.channels.learn(push.channel_id, push.resource_id)
 
     def _work(self, google: Calendars) -> None:
         now = self._clock.now()
@@ -126,7 +134,7 @@ class Worker:
         """Return the account's calendars unless its sign-in is dead; a new token file ends that."""
         version = self._house.sign_in_version(self.email)
         if version != self._sign_in_version:
-            self._sign_in_version = version
+            self._sign_in_version, self._connected_at = version, self._clock.now()
             try:
                 self._google = self._house.connect(self.email)
                 self._signed_out = None
@@ -137,26 +145,36 @@ class Worker:
         return self._google if self._signed_out is None else None
 
     def _sign_out(self, text: str) -> None:
-        """Stop this account, and say so once however often it is found."""
+        """Stop this account, however often its dead sign-in is found."""
         self._signed_out = text
         self.reading.give_up_wishes(text)
-        if self._said_signed_out:
+
+    def _say_signed_out(self) -> None:
+        """Say that the sign-in is dead, once, also over restarts."""
+        if self._signed_out is None or self._said_signed_out:
             return
-        self._said_signed_out = True
+        text = self._signed_out
         log.warning("%s", text)
         with self._database.write() as tx:
             switches.set_sign_in_problem(tx, self.email, text)
             notice = Notice(event_type="sign_in_needed", text=text, account=self.email, reason="auth_revoked")
             outbox.put(tx, [notice], self._clock.now(), self._random)
+        self._said_signed_out = True
 
     def _signed_in(self) -> None:
-        """Take up what waited for the sign-in, once a call has gone through."""
-        self._said_signed_out = False
+        """Say that the sign-in lives again, once a call has gone through."""
         with self._database.write() as tx:
             switches.set_sign_in_problem(tx, self.email, None)
-            ledger.unpark(tx, self.email, settle.SIGNED_OUT)
             notice = Notice(event_type="sign_in_restored", text="Signed in again.", account=self.email)
             outbox.put(tx, [notice], self._clock.now(), self._random)
+            ledger.unpark(tx, self.email, settle.SIGNED_OUT)
+        self._said_signed_out = False
+        self._dispatch.look_again()
+
+    def _take_up_signed_out(self) -> None:
+        """Make due what waits for a sign-in."""
+        with self._database.write() as tx:
+            ledger.unpark(tx, self.email, settle.SIGNED_OUT)
         self._dispatch.look_again()
 
     def _report(self) -> None:

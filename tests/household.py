@@ -13,6 +13,7 @@ from typing import Self
 from calbot.clock import SystemClock, SystemRandom
 from calbot.engine import Engine
 from calbot.google.accounts import GoogleAccounts
+from calbot.inbox import Resumed, Resync
 from calbot.model import Event, Guest, Notice, Outcome
 from calbot.settings import Settings
 from calbot.store import outbox
@@ -86,6 +87,7 @@ class Household:
         self.world = self.server.world
         self._signed_in = tuple(signed_in)
         self._settings = settings
+        self._looks = 0
 
     def __enter__(self) -> Self:
         self.server.start()
@@ -125,9 +127,14 @@ class Household:
         tomorrow = datetime.fromtimestamp(self.clock.now(), UTC).replace(microsecond=0) + timedelta(days=1)
         return str(self.google.create_event(calendar, {**at(tomorrow), **body})["id"])
 
-    def look(self, calendar: str = ANNA) -> None:
-        """Have the account of a calendar read now, as a push would."""
-        self.engine.workers[calendar].reading.ask(None)
+    def look(self, account: str = ANNA) -> None:
+        """Have an account's calendars read now, as the button does."""
+        self._looks += 1
+        self.engine.workers[account].inbox.post(Resync(f"look-{self._looks}"))
+
+    def nudge(self, account: str = ANNA) -> None:
+        """Let a worker take its next step now."""
+        self.engine.workers[account].inbox.post(Resumed())
 
     def invitations(self, to: str = BOB) -> list[str]:
         """The events that somebody got an invitation mail for."""

@@ -16,6 +16,7 @@ from calbot.store.schema import MIGRATIONS
 Tx = sqlite3.Connection
 Connect = Callable[[str], sqlite3.Connection]
 KEPT_SNAPSHOTS = 3
+SMALLEST_FILE = 512
 LARGEST_WAL = 4 * 2**20
 
 
@@ -192,7 +193,7 @@ def _damage(path: Path) -> str | None:
         leftovers = path.with_name(path.name + "-wal")
         return "the file is missing" if leftovers.exists() and leftovers.stat().st_size else None
     try:
-        if path.stat().st_size == 0:
+        if path.stat().st_size < SMALLEST_FILE:  # SQLite takes such a file for a new one.
             return "the file is empty"
         connection = sqlite3.connect(path, isolation_level=None)
         try:

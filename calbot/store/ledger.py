@@ -151,8 +151,8 @@ def unpark(tx: Tx, account: str, reason: str) -> None:
 def due(tx: Tx, account: str, now: float, limit: int) -> list[Deed]:
     """Return planned rows and parked ones whose time has come, oldest first."""
     rows = tx.execute(
-        f"SELECT {_COLUMNS} FROM deed WHERE account = ? AND (state = 'planned' OR (state = 'parked' AND retry_at <= ?)) "
-        "ORDER BY id LIMIT ?",
+        f"SELECT {_COLUMNS} FROM deed WHERE account = ? "
+        "AND (state = 'planned' OR (state = 'parked' AND retry_at <= ?)) ORDER BY id LIMIT ?",
         (account, now, limit),
     )
     return [_deed(row) for row in rows]

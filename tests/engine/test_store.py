@@ -151,7 +151,7 @@ def test_a_disk_that_fills_up_now_and_then_loses_nothing(simulate: Simulate, see
     simulation.plan(100, lambda: simulation.google.revoke(ANNA))
     simulation.plan(160, lambda: simulation.accounts.sign_in(ANNA))
     simulation.plan(301, lambda: setattr(simulation.seams, "disk_full", False))
-    simulation.until_quiet()
+    simulation.until_quiet(within=7200)
 
     assert simulation.seams.refused_commits > 0
     assert sorted(simulation.invitations()) == sorted(events)

@@ -22,6 +22,7 @@ from addon.broker import EmbeddedBroker
 from calbot.clock import SystemClock
 from tests.google_server.control import Control
 from tests.google_server.http import GoogleServer
+from tests.mqtt import schemas
 
 ROOT = Path(__file__).resolve().parents[2]
 ANNA, BOB = "anna@example.com", "bob@example.com"
@@ -62,6 +63,13 @@ class Listener:
         """Stop listening."""
         self.client.disconnect()
         self.client.loop_stop()
+
+    def check(self) -> None:
+        """Fail unless every message that was heard keeps to its schema."""
+        for topic, payload, _ in list(self.heard):
+            name = schemas.name_for(topic)
+            if name is not None and "/command/" not in topic:
+                schemas.check(name, payload)
 
     def payloads(self, topic: str) -> list[Any]:
         """Return what came on a topic, decoded."""
@@ -187,6 +195,7 @@ def house(data: Path, *accounts: str, **options: object) -> Iterator[tuple[Servi
         service.sign_in(*names)
         try:
             yield service, google.control, listener
+            listener.check()
         finally:
             if service.process is not None and service.process.poll() is None:
                 service.kill()

@@ -9,6 +9,7 @@ import sys
 import urllib.request
 from collections.abc import Callable
 
+from tests.mqtt import schemas
 from tests.service.running import ROOT, free_port
 
 
@@ -39,6 +40,34 @@ def test_invitations_land_and_the_exit_code_is_0() -> None:
     added, landed, announced = (int(n) for n in re.findall(r"^(\d+) (?:events|have|invitations)", told, re.MULTILINE))
     assert added == landed == announced
     assert added >= 2
+
+
+def test_what_mosquitto_sub_shows_is_the_contract() -> None:
+    """Any MQTT client sees the topics of the contract, and each message keeps to its schema."""
+    heard: list[str] = []
+
+    def subscribe(told: str) -> None:
+        found = re.search(r"mosquitto_sub -p (\d+)", told)
+        assert found is not None
+        arguments = ["-p", found[1], "-t", "calbot/#", "-F", "%t %p", "-W", "8"]
+        heard.extend(
+            subprocess.run(
+                ["mosquitto_sub", *arguments], capture_output=True, text=True, check=False
+            ).stdout.splitlines()
+        )
+
+    demo(12, subscribe)
+
+    messages = [line.split(" ", 1) for line in heard]
+    for topic, payload in messages:
+        name = schemas.name_for(topic)
+        if name is not None:
+            schemas.check(name, payload.encode())
+    assert ["calbot/availability", "online"] in messages
+    topics = {topic for topic, _ in messages}
+    assert topics >= {
+        f"calbot/{name}" for name in ("info", "state", "health", "settings", "event/calendar", "last_event")
+    }
 
 
 def test_with_patch_refused_it_ends_with_1() -> None:
