@@ -47,6 +47,11 @@ class EmbeddedBroker:
         self._inner: _Amqtt | None = None
 
     @property
+    def version5(self) -> bool:
+        """False for amqtt: it speaks 3.1.1, and waits for ever when it is greeted in MQTT 5 with properties."""
+        return self._inner is None
+
+    @property
     def alive(self) -> bool:
         """True while the broker runs."""
         if self._child is not None:
@@ -63,13 +68,13 @@ class EmbeddedBroker:
         self.port = _free_port(self.port)
         program = _mosquitto(self._path)
         if program is None:
-            self._inner = _Amqtt(self.port)
-            self._inner.start()
-            self._wait()
+            self._inner = inner = _Amqtt(self.port)
+            inner.start()
+            self._wait(inner.started.is_set)
             return
         with tempfile.TemporaryDirectory(prefix="calbot-broker-") as directory:
             self._start_child(program, Path(directory) / "mosquitto.conf")
-            self._wait()
+            self._wait(lambda: _answers(self.port))
 
     def stop(self) -> None:
         """End the broker; also when it never started."""
@@ -85,9 +90,9 @@ class EmbeddedBroker:
         if inner is not None:
             inner.stop()
 
-    def _wait(self) -> None:
+    def _wait(self, ready: Callable[[], bool]) -> None:
         deadline = self._clock.monotonic() + START_SECONDS
-        while not _answers(self.port):
+        while not ready():
             if not self.alive or self._clock.monotonic() > deadline:
                 self.stop()
                 raise NoBroker(f"The embedded broker did not start on {HOST}:{self.port}.")
@@ -114,6 +119,7 @@ class _Amqtt:
     """The broker in Python, on an event loop of its own."""
 
     def __init__(self, port: int) -> None:
+        self.started = threading.Event()
         self._port = port
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: asyncio.Event | None = None
@@ -159,6 +165,7 @@ class _Amqtt:
         self._loop, self._stopping = asyncio.get_running_loop(), stopping
         broker = Broker(configuration)
         await broker.start()
+        self.started.set()
         await stopping.wait()
         await broker.shutdown()
 
@@ -170,9 +177,12 @@ def _mosquitto(path: str | None) -> str | None:
 
 
 def _death_signal() -> Callable[[], object]:
-    """Return a function that lets a child end with the thread that made it, also when we are killed."""
+    """Return a function that lets a child end with the thread that made it, also when we are killed.
+
+    mosquitto forgets a SIGTERM that comes while it starts, and has nothing to save.
+    """
     prctl = ctypes.CDLL(None).prctl
-    return functools.partial(prctl, _PR_SET_PDEATHSIG, signal.SIGTERM)
+    return functools.partial(prctl, _PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _free_port(wanted: int) -> int:

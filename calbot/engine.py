@@ -75,6 +75,7 @@ class Engine:
         self._tend_channels = tend_channels
         self._make_slots = make_slots
         self._listeners: list[Listener] = []
+        self._threaded = False
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._secret = b""
@@ -133,6 +134,7 @@ class Engine:
 
     def start(self) -> None:
         """Give each worker its thread."""
+        self._threaded = True
         for worker in self.workers.values():
             self._start(worker)
 
@@ -149,7 +151,8 @@ class Engine:
     def tend(self) -> None:
         """Do what comes up every few seconds: new sign-ins, ended pauses, commands of the command line, tidying."""
         for worker in self.find_accounts():
-            self._start(worker)
+            if self._threaded:
+                self._start(worker)
         self.commands.end_pauses()
         self.commands.take_from_table()
         if self._database.problem != self._snapshot.disk_problem:

@@ -116,8 +116,9 @@ def _list(
         with database.write() as tx:
             (calendar_store.forget_events if first else calendar_store.clear_stage)(tx, known.id)
             keep(tx, known.id, page.changes)
-    while page.next_page is not None:
-        page = calendars.page(calendar, sync_token=token, page_token=page.next_page)
+    while (following := page.next_page) is not None:
+        del page  # So that two pages never lie in memory at once.
+        page = calendars.page(calendar, sync_token=token, page_token=following)
         unreadable += page.unreadable
         with database.write() as tx:
             keep(tx, known.id, page.changes)

@@ -77,9 +77,7 @@ def wait(condition: Callable[[], bool], what: str, seconds: float = PATIENCE) ->
 class Household:
     """A fake Google over HTTP and an engine with real threads: `with Household(tmp_path, [ANNA]) as home:`."""
 
-    def __init__(
-        self, directory: Path, signed_in: Iterable[str] = (ANNA,), settings: Settings = INVITE_BOB
-    ) -> None:
+    def __init__(self, directory: Path, signed_in: Iterable[str] = (ANNA,), settings: Settings = INVITE_BOB) -> None:
         self.directory = directory
         self.clock = SystemClock()
         self.server = GoogleServer(self.clock, [ANNA, BOB, CAROL])

@@ -27,6 +27,7 @@ from addon.mqtt.sending import Retained, Sender
 from addon.mqtt.session import Session
 from addon.mqtt.states import Assess, States
 from addon.mqtt.topics import Topics
+from calbot.errors import StoreError
 from calbot.model import Answer, Command
 from calbot.ports import Clock, Random
 from calbot.status import Snapshot
@@ -192,13 +193,13 @@ class Bridge:
     @property
     def problem(self) -> str | None:
         """Why we do not, as a sentence; None when we do, or have not tried yet."""
-        trouble = self._connection.problem or self._session.problem
+        trouble = self._session.problem or self._connection.problem
         return trouble.text if trouble else None
 
     @property
     def problem_code(self) -> str | None:
         """The same as a word: broker_unreachable, broker_refused, duplicate_instance."""
-        trouble = self._connection.problem or self._session.problem
+        trouble = self._session.problem or self._connection.problem
         return trouble.code if trouble else None
 
     @property
@@ -234,6 +235,7 @@ class Bridge:
             case Acknowledged():
                 self._sender.acknowledged(post.epoch, post.mid)
                 self._publisher.acknowledged(post.epoch, post.mid, post.code)
+                self._session.acknowledged(post)
                 while self._later and self._sender.waiting <= MOST_WAITING:
                     self._session.received(self._later.popleft())
             case Answered():
@@ -276,5 +278,7 @@ class Bridge:
         """Do a piece of work. The bulkhead: whatever happens in it, the next piece is done."""
         try:
             work()
+        except StoreError as error:
+            log.warning("%s", error)
         except Exception:
             log.exception("A surprise in the MQTT bridge; it goes on.")

@@ -99,7 +99,13 @@ class CommandRoad:
                 self._acknowledge(message)
                 self._say(name, asked.id, _error(asked.code, asked.message), replies, received=now)
             case Request():
-                self._take_request(asked, message, replies, now)
+                try:
+                    self._take_request(asked, message, replies, now)
+                except (StoreError, sqlite3.Error) as error:
+                    log.warning("The command %s is refused: %s", asked.name, error)
+                    self._acknowledge(message)
+                    answer = _error("internal", "Calbot cannot use its store at present.", retry_after=60.0)
+                    self._say(name, asked.id, answer, replies, received=now)
 
     def answered(self, command: Command, answer: Answer) -> None:
         """Tell the answer to everybody who asked for this command."""

@@ -27,13 +27,14 @@ log = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class BrokerAddress:
-    """Where the broker is, and who we are to it."""
+    """Where the broker is, and who we are to it. `version5` is false when it is known to speak 3.1.1 only."""
 
     host: str
     port: int = 1883
     username: str | None = None
     password: str | None = dataclasses.field(default=None, repr=False)
     tls: bool = False
+    version5: bool = True
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"
@@ -59,7 +60,7 @@ class Problem:
 class End:
     """How a connection, or an attempt at one, came to its end."""
 
-    kind: Literal["unanswered", "closed_early", "version", "credentials", "refused", "taken_over", "lost"]
+    kind: Literal["unanswered", "silent", "closed_early", "version", "credentials", "refused", "taken_over", "lost"]
     problem: Problem
 
 
@@ -199,8 +200,8 @@ class Connection:
             if end.problem != self.problem:
                 log.info("%s", end.problem.text)
             self.problem = end.problem
-            if self._version5 and end.kind in {"version", "closed_early"}:
-                # A broker of 3.1.1 says so with 132, or just hangs up.
+            if self._version5 and end.kind in {"version", "closed_early", "silent"}:
+                # A broker of 3.1.1 says so with 132, or hangs up, or waits for the rest of what it cannot read.
                 self._version5, self._only_311 = False, end.kind == "version"
                 continue
             self._version5 = not self._only_311
@@ -220,7 +221,7 @@ class Connection:
                 epoch=self._epoch,
                 client_id=self._client_id,
                 will_topic=self._will_topic,
-                version5=self._version5,
+                version5=self._version5 and address.version5,
                 username=address.username,
                 password=address.password,
                 tls=address.tls,
@@ -231,6 +232,7 @@ class Connection:
             if self._stay(client):
                 return end_of(client, address)
             text = f"No MQTT broker answers at {address}: it took the connection and says nothing."
+            return End("silent", Problem("broker_unreachable", text))
         except CalbotError as error:
             text = str(error)
         except (OSError, ValueError) as error:

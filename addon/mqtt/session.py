@@ -6,7 +6,7 @@ from typing import Protocol
 from addon.mqtt.claim import AGAIN_SECONDS, Claim
 from addon.mqtt.commands import CommandRoad
 from addon.mqtt.connection import Problem
-from addon.mqtt.posts import Connected, Received, Subscribed
+from addon.mqtt.posts import Acknowledged, Connected, Received, Subscribed
 from addon.mqtt.publisher import Publisher
 from addon.mqtt.sending import Retained, Sender, Wire
 from addon.mqtt.states import States
@@ -76,6 +76,7 @@ class Session:
         self._ping: bytes | None = None
         self._ping_at: float | None = None
         self._lost_at: float | None = None
+        self._denied: int | None = None
         self.problem: Problem | None = None
         self._theirs = False
 
@@ -108,6 +109,8 @@ class Session:
         self._subscribed = False
         self._claim_at = self._lost_at = self._ping_at = None
         self._held.clear()
+        if self._theirs:
+            self.problem = None
         self._sender.disconnected()
         self._publisher.disconnected()
 
@@ -122,9 +125,19 @@ class Session:
         elif post.mid == self._commands:
             refused = any(code >= 0x80 for code in post.codes)
             self._subscribed = not refused
-            filters = self._topics.commands
-            text = f"The broker does not let Calbot subscribe to {filters}: allow its user to."
-            self.problem = Problem("broker_refused", text) if refused else None
+            if refused:
+                filters = self._topics.commands
+                text = f"The broker does not let Calbot subscribe to {filters}: allow its user to."
+                self._denied, self.problem = post.epoch, Problem("broker_refused", text)
+
+    def acknowledged(self, post: Acknowledged) -> None:
+        """Take in that the broker does not let us publish, or that a later connection may."""
+        if post.code >= 0x80:
+            self._denied = post.epoch
+            text = f"The broker does not let Calbot publish below {self._topics.base}/: allow its user to."
+            self.problem = Problem("broker_refused", text)
+        elif self._denied is not None and post.epoch > self._denied:
+            self._denied = self.problem = None
 
     def received(self, message: Received) -> None:
         """Take a message to where it belongs."""

@@ -61,17 +61,13 @@ def last_successes(tx: Tx, account: str) -> dict[str, float]:
 
 def save(tx: Tx, calendar_id: int, changes: Iterable[Change]) -> None:
     """Take over events as they are now; what is gone keeps its last content."""
-    events, gone = [], []
-    for change in {change.id: change for change in changes}.values():
-        if isinstance(change, Gone):
-            gone.append((calendar_id, change.id))
-        else:
-            events.append((calendar_id, change.id, change.etag, _encode(change)))
+    latest = {change.id: change for change in changes}.values()
     tx.executemany(
         "INSERT INTO event (calendar_id, id, etag, body) VALUES (?, ?, ?, ?) "
         "ON CONFLICT DO UPDATE SET etag = excluded.etag, body = excluded.body, gone = 0",
-        events,
+        ((calendar_id, event.id, event.etag, _encode(event)) for event in latest if isinstance(event, Event)),
     )
+    gone = [(calendar_id, change.id) for change in latest if isinstance(change, Gone)]
     tx.executemany("UPDATE event SET gone = 1 WHERE calendar_id = ? AND id = ?", gone)
 
 
@@ -128,12 +124,12 @@ def stage(tx: Tx, calendar_id: int, changes: Iterable[Change]) -> None:
     """Keep a page until its listing is complete."""
     tx.executemany(
         "INSERT INTO staged (calendar_id, id, etag, body) VALUES (?, ?, ?, ?)",
-        [
+        (
             (calendar_id, change.id, "", _encode_gone(change))
             if isinstance(change, Gone)
             else (calendar_id, change.id, change.etag, _encode(change))
             for change in changes
-        ],
+        ),
     )
 
 

@@ -1,11 +1,13 @@
 """Brokers that misbehave: one that says nothing, and a door before a good one that refuses, notes and freezes."""
 
 import contextlib
+import re
 import socket
 import threading
 
 UNSUPPORTED_VERSION = b"\x20\x03\x00\x84\x00"
 TAKEN_OVER = b"\xe0\x02\x8e\x00"
+PUBACK_UNHEARD = re.compile(rb"(\x40\x03..)\x10", re.DOTALL)
 WILL_DELAY_20 = b"\x18\x00\x00\x00\x14"
 WILL_DELAY_1 = b"\x18\x00\x00\x00\x01"
 
@@ -25,14 +27,25 @@ class Door:
     """Passes bytes between clients and a broker. `heard` has what each client sent.
 
     Clients that speak MQTT 5 are answered with `refusal` if one is set: bytes, or nothing but a hang-up.
-    A `hurried` door makes wills wait one second where they would wait twenty.
+    A door that `keeps_silent` leaves them waiting. A `hurried` one makes wills wait one second where they would
+    wait twenty. One that `denies` says "not authorised" where the broker says that nobody listens.
     """
 
-    def __init__(self, broker_port: int, *, refusal: bytes | None = None, hurried: bool = False) -> None:
+    def __init__(
+        self,
+        broker_port: int,
+        *,
+        refusal: bytes | None = None,
+        keeps_silent: bool = False,
+        hurried: bool = False,
+        denies: bool = False,
+    ) -> None:
         self.heard: list[bytearray] = []
         self.frozen = threading.Event()
         self._refusal = refusal
         self._hurried = hurried
+        self._keeps_silent = keeps_silent
+        self._denies = denies
         self._broker_port = broker_port
         self._server = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._server.getsockname()[1]
@@ -62,6 +75,8 @@ class Door:
         with contextlib.suppress(OSError):
             first = client.recv(65536)
             heard += first
+            if self._keeps_silent and b"\x00\x04MQTT\x05" in first:
+                return
             if self._refusal is not None and b"\x00\x04MQTT\x05" in first:
                 client.sendall(self._refusal)
                 client.close()
@@ -79,6 +94,8 @@ class Door:
             while data := source.recv(65536):
                 if heard is not None:
                     heard += data
+                if self._denies and heard is None:
+                    data = PUBACK_UNHEARD.sub(rb"\1\x87", data)
                 if not self.frozen.is_set():
                     target.sendall(data)
         for sock in (source, target):

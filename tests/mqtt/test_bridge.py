@@ -151,7 +151,7 @@ def test_a_dead_installation_before_us_is_no_obstacle(make_house: MakeHouse, obs
     house.start()
 
     assert observer.wait_for("calbot/account/x9x9/state", 2)[1].payload == b""
-    assert observer.on("calbot/info")[-1].json["iid"] == IID
+    assert observer.wait_for("calbot/info", 2)[1].json["iid"] == IID
 
 
 def test_an_installation_that_only_seems_alive_is_waited_for_ten_seconds(
@@ -184,7 +184,7 @@ def test_a_living_installation_keeps_its_place(make_house: MakeHouse, observer: 
     assert second.bridge.problem_code == "duplicate_instance"
     assert IID in str(second.bridge.problem) and "mqtt.base_topic" in str(second.bridge.problem)
     assert not second.bridge.connected
-    assert {message.json["iid"] for message in observer.on("calbot/info")} == {IID}
+    assert {message.json["iid"] for message in observer.wait_for("calbot/info")} == {IID}
     asked = len(observer.on("calbot/command/ping"))
     second.advance(301)
     wait_until(lambda: len(observer.on("calbot/command/ping")) > asked)

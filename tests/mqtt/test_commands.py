@@ -278,6 +278,18 @@ def test_a_store_that_cannot_be_written_refuses_commands_aloud(house: House, obs
     assert house.engine.carried == []
 
 
+def test_a_store_that_cannot_be_read_refuses_commands_aloud(house: House, observer: Observer) -> None:
+    """The message is acknowledged and answered all the same."""
+    with house.database.write() as tx:
+        tx.execute("DROP TABLE command")
+    for number in range(25):  # more than the broker would leave unacknowledged
+        observer.send("calbot/command/resync", {"id": f"lost{number}"})
+
+    refused = observer.answers("lost24", 1)[0]
+    assert (refused["status"], refused["code"], refused["retryable"]) == ("error", "internal", True)
+    assert house.engine.carried == []
+
+
 def test_answers_to_commands_of_other_doors_are_not_told_here(house: House, observer: Observer) -> None:
     """The panel asked, the panel is answered."""
     with house.database.write() as tx:

@@ -91,6 +91,30 @@ def test_a_broker_of_3_1_1_is_spoken_to_in_its_version(
     ]
 
 
+def test_a_broker_that_waits_for_the_rest_of_mqtt_5_is_spoken_to_in_3_1_1(
+    make_house: MakeHouse, make_door: Callable[..., Door]
+) -> None:
+    """amqtt takes the properties for something else and never answers."""
+    door = make_door(keeps_silent=True)
+    house = make_house(broker=through(door))
+    house.bridge.start()
+    wait_until(lambda: door.heard and door.heard[0])
+
+    house.advance(11)
+
+    wait_until(lambda: house.bridge.connected)
+    assert b"\x00\x04MQTT\x04" in bytes(door.heard[1])
+
+
+def test_a_user_who_may_not_publish_is_told_so(make_house: MakeHouse, make_door: Callable[..., Door]) -> None:
+    """A connection on which nothing gets through is a problem, not a success."""
+    house = make_house(broker=through(make_door(denies=True)))
+    house.bridge.start()
+
+    wait_until(lambda: house.bridge.problem_code == "broker_refused")
+    assert house.bridge.problem == "The broker does not let Calbot publish below calbot/: allow its user to."
+
+
 def test_refused_credentials_are_explained_and_never_shown(
     make_broker: Callable[..., Mosquitto], make_house: MakeHouse, caplog: pytest.LogCaptureFixture
 ) -> None:

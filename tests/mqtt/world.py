@@ -122,6 +122,13 @@ class Mosquitto:
         return BrokerAddress("127.0.0.1", self.port)
 
 
+def _tune(sock: Any) -> None:
+    """Let nothing wait 40 ms for the kernel."""
+    if sock is not None:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+
+
 class Seen:
     """One message as the observer saw it."""
 
@@ -142,13 +149,13 @@ class Observer:
 
     def __init__(self, port: int, *filters: str, client_id: str = "", version5: bool = True) -> None:
         self.seen: list[Seen] = []
-        self.pubacks: set[int] = set()
         self._ready = threading.Event()
         self._filters = filters
         protocol = paho.MQTTv5 if version5 else paho.MQTTv311
         self.client = paho.Client(CallbackAPIVersion.VERSION2, client_id, protocol=protocol)
         self.client.on_message = self._heard
-        self.client.on_publish = lambda _client, _data, mid, _code, _properties: self.pubacks.add(mid)
+        self.client.on_publish = lambda client, *_: _tune(client.socket())
+        self.client.on_socket_open = lambda _client, _data, sock: _tune(sock)
         self.client.on_subscribe = lambda *_: self._ready.set()
         self.client.on_connect = self._connected
         self.client.reconnect_delay_set(1, 1)
@@ -158,9 +165,7 @@ class Observer:
             assert self._ready.wait(SECONDS)
 
     def _heard(self, client: paho.Client, _data: object, message: paho.MQTTMessage) -> None:
-        sock = client.socket()
-        if isinstance(sock, socket.socket):  # else the kernel waits 40 ms before it acknowledges
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+        _tune(client.socket())
         self.seen.append(Seen(message))
 
     def _connected(self, client: paho.Client, *_: object) -> None:

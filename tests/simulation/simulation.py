@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Self
 
 from calbot.channels import token_of
 from calbot.deeds import Decide, Result, Task
@@ -97,6 +98,7 @@ class Simulation:
         self._engine: Engine | None = None
         self._slots: list[SeededSlots] = []
         self._wake: dict[str, float] = {}
+        self._shaken: set[str] = set()
         self._tend_at = 0.0
         self._commands = 0
         self._plans: list[tuple[float, Callable[[], None]]] = []
@@ -113,7 +115,7 @@ class Simulation:
         assert self._database is not None, "the engine is down"
         return self._database
 
-    def start(self) -> "Simulation":
+    def start(self) -> Self:
         """Begin a life on the same directory; returns the simulation."""
         self.lives += 1
         self._database = Database(self.directory, connect=self._disk.connect)
@@ -129,6 +131,7 @@ class Simulation:
         engine.open()
         self._engine = engine
         self._wake.clear()
+        self._shaken.clear()
         self._tend_at = self.clock.monotonic() + TEND_EVERY
         return self
 
@@ -192,10 +195,10 @@ class Simulation:
         for push in [push for push in self.world.outgoing_pushes if push.due <= self.world.now()]:
             self._deliver(push)
 
-    def command(self, name: str, **args: str | int | float | bool | None) -> None:
+    def command(self, name: str, **args: str | float | None) -> None:
         """Give the engine a command, as the bridge does."""
         self._commands += 1
-        self.engine.carry_out(Command(name=name, id=f"command-{self._commands}", args=args))
+        self.engine.carry_out(Command(name=name, id=f"command-{self._commands}", args={**args}))
 
     def live(self, within: float = 2 * DAY) -> None:
         """Go on until all is quiet, getting up again after every crash."""
@@ -212,13 +215,14 @@ class Simulation:
     def _ready(self) -> list[Callable[[], None]]:
         now, mono = self.world.now(), self.clock.monotonic()
         ready: list[Callable[[], None]] = []
-        due = [push for push in self.world.outgoing_pushes if push.due <= now]
-        ready += [partial(self._deliver, push) for push in (due if self.disorder else due[:1])]
+        pushes = [push for push in self.world.outgoing_pushes if push.due <= now]
+        ready += [partial(self._deliver, push) for push in (pushes if self.disorder else pushes[:1])]
         ready += [partial(self._happen, plan) for plan in self._plans if plan[0] <= self.clock.now()]
         if self._engine is None:
             return ready
         for worker in self.engine.workers.values():
-            if worker.inbox._items or self._wake.get(worker.email, 0.0) <= mono:
+            due = self._wake.get(worker.email, 0.0)
+            if due <= mono or (worker.inbox._items and worker.email not in self._shaken):
                 ready.append(partial(self._step, worker))
         for slots in self._slots:
             ready += [partial(slots.call, number) for number in range(len(slots.waiting))]
@@ -236,14 +240,17 @@ class Simulation:
 
     def _step(self, worker: Worker) -> None:
         """One turn of a worker's thread, with its bulkhead: what surprises is kept in `trouble`."""
+        self._shaken.discard(worker.email)
         try:
             worker.step()
             self._wake[worker.email] = self.clock.monotonic() + worker.wake_in()
+            return
         except StoreError:
-            self._wake[worker.email] = self.clock.monotonic() + AFTER_TROUBLE
-        except Exception as error:
+            pass
+        except Exception as error:  # noqa: BLE001 - as the engine's own bulkhead
             self.trouble.append(f"{type(error).__name__}: {error}")
-            self._wake[worker.email] = self.clock.monotonic() + AFTER_TROUBLE
+        self._shaken.add(worker.email)
+        self._wake[worker.email] = self.clock.monotonic() + AFTER_TROUBLE
 
     def _tend(self) -> None:
         self._tend_at = self.clock.monotonic() + TEND_EVERY
@@ -321,9 +328,7 @@ class Simulation:
     def calls(self, operation: str, account: str = "") -> list[int]:
         """The statuses of the calls of one kind so far (0: the connection died)."""
         return [
-            call.status
-            for call in self.world.calls
-            if call.operation == operation and account in {"", call.account}
+            call.status for call in self.world.calls if call.operation == operation and account in {"", call.account}
         ]
 
     def guests(self, event: str, calendar: str = ANNA) -> list[str]:

@@ -59,7 +59,9 @@ def complaints(simulation: Simulation, events: list[str]) -> list[str]:
             found.append(f"{event}: guests {simulation.guests(event)}")
         if told.count(event) != 1:
             found.append(f"{event}: told {told.count(event)} times, {simulation.history(event)}")
-    ids = simulation.database.read().execute("SELECT count(*), count(DISTINCT id), max(seq) FROM outbox GROUP BY stream")
+    ids = simulation.database.read().execute(
+        "SELECT count(*), count(DISTINCT id), max(seq) FROM outbox GROUP BY stream"
+    )
     found += [f"outbox numbers {row}" for row in ids if len(set(row)) != 1]
     open_rows = "SELECT event, state FROM deed WHERE state IN ('planned', 'started', 'parked', 'held')"
     found += [f"open {row}" for row in simulation.database.read().execute(open_rows)]
@@ -107,7 +109,7 @@ def test_a_crash_anywhere_changes_nothing(seed: int, lost: str) -> None:
 def test_two_crashes_change_nothing() -> None:
     """Killed again while it recovers: the end is the same."""
     seams = seams_of_a_clean_run()
-    pairs = [(first, first + gap) for first in range(1, len(seams) + 1) for gap in (1, 2, 3, 5, 9, 14)]
+    pairs = [(first, first + gap) for first in range(1, len(seams) + 1) for gap in (1, 2, 5, 11)]
     bad: dict[str, list[str]] = {}
     fired = 0
 
@@ -129,7 +131,7 @@ def test_a_write_cut_off_by_a_crash_may_land_later() -> None:
     landed = 0
 
     for number in [n for n, place in enumerate(seams, 1) if place == "before a call"]:
-        for calls_later in range(12):
+        for calls_later in range(1, 12, 2):
             with household(crash_at=frozenset({number})) as simulation:
                 calls = 0
 
@@ -147,4 +149,4 @@ def test_a_write_cut_off_by_a_crash_may_land_later() -> None:
                     bad[f"{number}, {calls_later} calls later"] = wrong
 
     assert bad == {}
-    assert landed > 8 * EVENTS
+    assert landed > 4 * EVENTS

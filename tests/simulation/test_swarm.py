@@ -17,7 +17,7 @@ from tests.google_server.values import Doc
 from tests.household import ANNA, BOB, CAROL
 from tests.simulation.simulation import PUSH_URL, Simulation
 
-SEEDS = int(os.environ.get("CALBOT_SWARM", "400"))
+SEEDS = int(os.environ.get("CALBOT_SWARM", "300"))
 FIRST = int(os.environ.get("CALBOT_SWARM_FROM", "1"))
 FAULTS = {
     "list": ["unavailable", "internalError", "badGateway", "rateLimitExceeded", "tooManyRequests", "closeBefore"],
@@ -118,7 +118,7 @@ class Week:
     def _document(self, event: str) -> Doc:
         return self.simulation.document(event, self.hosted[event])
 
-    def _create(self, _event: str) -> None:
+    def _create(self, event: str) -> None:
         host = self.chance.choice(self.hosts)
         body: Doc = {"summary": f"Plan {len(self.hosted)}"}
         kind = self.chance.choice(["plain"] * 5 + ["private", "past", "focus", "series"])
@@ -161,7 +161,13 @@ class Week:
         host = self.hosted[event]
         if host == CAROL or event in self.others or event not in self.eligible:
             return
-        carol: Doc = {"email": CAROL, "optional": True, "responseStatus": "tentative", "comment": "maybe", "displayName": "C."}
+        carol: Doc = {
+            "email": CAROL,
+            "optional": True,
+            "responseStatus": "tentative",
+            "comment": "maybe",
+            "displayName": "C.",
+        }
         present = self._document(event).get("attendees", [])
         self.simulation.google.edit_event(host, event, {"attendees": [*present, carol]})
         self.others[event] = carol
