@@ -40,6 +40,7 @@ from calbot.sync import Order, enter, skipped
 
 MOST_VERSIONS = 5
 ANNOUNCED_FAILURE = 3
+BELIEVED_GONE = 2
 SIGNED_OUT = "auth_revoked"
 
 
@@ -87,6 +88,10 @@ def settle(
             case Undecided(text):
                 ledger.hold(tx, deed, "conflict", text)
                 heard = [_outcome("held", deed, reason="conflict", reason_text=text)]
+            case Vanished() if isinstance(deed.action, Invite) and deed.attempts < BELIEVED_GONE:
+                # Google may not find an event for some seconds after it was made.
+                later = Later("not_found", "Google does not find the event.", None, deed.uncertain)
+                heard = _later(tx, msgspec.structs.replace(deed, attempts=deed.attempts + 1), later, now, random)
             case Vanished():
                 heard = _vanished(tx, deed, now)
             case Alive(event):

@@ -12,6 +12,7 @@ usage() {
 Usage: tests/run.sh [STAGE] [-- PYTEST ARGUMENTS]
   default   formatting, lint, types, and every test that is not slow
   kill      kills the process at random moments and looks for what was lost or doubled
+  container builds the image and runs it as Home Assistant does (as root it installs Debian's docker.io and mmdebstrap)
   bench     the measurements, in their quick form
 USAGE
     exit 2
@@ -85,11 +86,19 @@ default() {
     step "ruff format" ruff format --check --quiet .
     step "ruff check" ruff check --quiet .
     step "mypy" mypy
-    step "pytest" python -m pytest -m "not slow and not kill" "$@"
+    step "pytest" python -m pytest -m "not slow and not kill and not container" "$@"
 }
 
 kill_stage() {
     step "pytest, kill" python -m pytest -m kill "$@"
+}
+
+container() {
+    local cache=${CALBOT_CI:-/var/cache/calbot-ci}
+    mkdir -p "$cache"
+    make_venv "$cache/linters" "$root/tests/container/linters.lock" "Setting up hadolint and shellcheck (once) ..."
+    export CALBOT_LINTERS="$cache/linters/bin"
+    step "pytest, container" python -m pytest -m container "$@"
 }
 
 bench() {
@@ -108,6 +117,11 @@ fi
 case $stage in
     default) run=default ;;
     kill) run=kill_stage ;;
+    container)
+        run=container
+        TOOLS+=("dockerd docker.io" "tini tini" "mmdebstrap mmdebstrap" "nsenter util-linux" "ip iproute2")
+        TOOLS+=("apparmor_parser apparmor")
+        ;;
     bench) run=bench ;;
     *) usage ;;
 esac

@@ -219,7 +219,8 @@ def _translated(error: HttpError, *, write: bool) -> CalbotError:
         case 401 if reason.startswith("push."):
             return Refused(text, "forbidden")
         case 401:
-            return SignInNeeded("Google does not accept the account's sign-in.", "auth_expired")
+            # The token was renewed just before: a sign-in that is dead fails there, so this one passes.
+            return RetryLater("Google does not accept a token that it has just given.", "auth_expired")
         case 403 if reason == "insufficientPermissions":
             return SignInNeeded("The sign-in lacks the permission to use calendars.", "auth_revoked")
         case 404 | 410 if reason not in {"fullSyncRequired", "updatedMinTooLongAgo"}:

@@ -30,7 +30,8 @@ def test_an_account_in_trouble_delays_no_other(tmp_path: Path, kind: str) -> Non
 
 def test_a_burst_on_real_threads_invites_everybody_once(tmp_path: Path) -> None:
     """Eight slots at once, lost answers among them: one mail, one outcome for each event."""
-    with Household(tmp_path, [ANNA]) as home:
+    settings = Settings(invite_emails=(BOB,), invites_per_hour=10_000)
+    with Household(tmp_path, [ANNA], settings) as home:
         wait(lambda: home.has_read(ANNA), "the first reading")
         home.google.add_fault("closeAfter", operation="events.patch", count=3, skip=5)
         home.google.add_fault("errorAfter", operation="events.patch", count=3, skip=10)
@@ -128,6 +129,21 @@ def test_an_expired_access_token_is_renewed_without_a_word(simulate: Simulate) -
     assert simulation.invitations() == [event]
     assert simulation.notices("sign_in_needed") == []
     assert len(simulation.calls("oauth.token")) == 2
+
+
+@pytest.mark.parametrize("operation", ["events.list", "events.patch"])
+def test_a_spell_of_401s_with_a_good_sign_in_signs_nobody_out(simulate: Simulate, operation: str) -> None:
+    """Only the refresh tells that a sign-in is dead; anything else is Google's trouble, and passes."""
+    simulation = simulate()
+    simulation.until_quiet()
+    simulation.google.add_fault("authError", operation=operation, count=8)
+
+    event = simulation.create()
+    simulation.until_quiet()
+
+    assert simulation.calls(operation).count(401) == 8
+    assert simulation.invitations() == [event]
+    assert simulation.notices("sign_in_needed") == []
 
 
 @pytest.mark.parametrize("seed", range(8))

@@ -321,8 +321,19 @@ def test_an_event_deleted_before_it_is_invited_is_no_failure(simulate: Simulate)
     assert simulation.outcomes("failed") == []
 
 
-@pytest.mark.parametrize("send_updates", ["all"])
-def test_google_sends_the_invitations(simulate: Simulate, send_updates: str) -> None:
+def test_an_event_that_google_does_not_find_yet_is_invited_later(simulate: Simulate) -> None:
+    """A 404 just after an event was made is no deletion."""
+    simulation = simulate()
+    simulation.until_quiet()
+    event = simulation.create()
+    simulation.google.add_fault("notFound", operation="events.[pg]*", event=event, count=2)
+
+    simulation.until_quiet()
+
+    assert simulation.invitations() == [event]
+
+
+def test_google_sends_the_invitations(simulate: Simulate) -> None:
     """The obvious rule has Google send its mails to everybody."""
     simulation = simulate()
     simulation.until_quiet()
@@ -331,7 +342,7 @@ def test_google_sends_the_invitations(simulate: Simulate, send_updates: str) -> 
     simulation.until_quiet()
 
     (patch,) = [call for call in simulation.world.calls if call.operation == "events.patch"]
-    assert patch.query["sendUpdates"] == [send_updates]
+    assert patch.query["sendUpdates"] == ["all"]
     assert patch.if_match
 
 

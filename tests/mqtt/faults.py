@@ -95,7 +95,7 @@ class Door:
                 if heard is not None:
                     heard += data
                 if self._denies and heard is None:
-                    data = PUBACK_UNHEARD.sub(rb"\1\x87", data)
+                    data = PUBACK_UNHEARD.sub(lambda puback: puback[1] + b"\x87", data)
                 if not self.frozen.is_set():
                     target.sendall(data)
         for sock in (source, target):

@@ -66,7 +66,7 @@ def test_a_stop_lets_the_will_speak(
     observer.wait_for("calbot/availability")
     house.bridge.stop()
 
-    assert bytes(door.heard[0]).endswith(b"\xe0\x01\x04")
+    wait_until(lambda: bytes(door.heard[0]).endswith(b"\xe0\x01\x04"))
     assert observer.wait_for("calbot/availability", 2)[1].payload == b"offline"
 
 

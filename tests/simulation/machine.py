@@ -1,5 +1,6 @@
 """What the simulation puts in the machine's place: time, chance, the disk's commits and the wire to Google."""
 
+import contextlib
 import io
 import random
 import sqlite3
@@ -188,7 +189,8 @@ class Wire(urllib3.PoolManager):
 
     def land(self, request: Request) -> None:
         """Let a stray write arrive at Google; nobody waits for its answer."""
-        handle(self._world, request)
+        with contextlib.suppress(ConnectionLost):
+            handle(self._world, request)
 
 
 @lru_cache(maxsize=1)

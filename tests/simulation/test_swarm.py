@@ -80,7 +80,7 @@ class Week:
             fault = Fault(
                 kind=kind,
                 operation=f"events.{name}",
-                count=1 if kind == "authError" else chance.choice([1, 1, 2, 4]),
+                count=chance.choice([1, 1, 2, 4]),
                 skip=chance.randint(0, 3),
                 seconds=chance.choice([0.0, 3.0]) if kind == "slow" else 0.0,
                 retry_after=chance.choice([None, 2, 40]) if kind in {"tooManyRequests", "rateLimitExceeded"} else None,
