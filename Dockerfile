@@ -38,7 +38,9 @@ WORKDIR /app
 COPY LICENSE run.sh ./
 COPY calbot ./calbot
 COPY addon ./addon
-RUN python3 -m compileall -q --invalidation-mode unchecked-hash calbot addon
+# Readable by the user, whatever the umask of whoever cloned this.
+RUN chmod -R a+rX,go-w . \
+    && python3 -m compileall -q --invalidation-mode unchecked-hash calbot addon
 
 ENV CALBOT_IMAGE=1 \
     LANG=C.UTF-8 \
@@ -54,8 +56,9 @@ HEALTHCHECK --interval=10s --timeout=5s --start-period=90s --retries=3 \
     CMD ["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/${CALBOT_PANEL_PORT:-8099} && printf 'GET /live HTTP/1.0\\r\\n\\r\\n' >&3 && read -r -t 4 answer <&3 && [[ $answer == *' 200 '* ]]"]
 
 # No USER: the Supervisor leaves options.json to root alone. run.sh opens it and then gives up everything it had.
-# A stop request that comes before Calbot can take it waits until it can.
-CMD ["env", "--block-signal=TERM", "/app/run.sh"]
+# A stop request that comes before Calbot can take it waits until it can. By bash, because dash unblocks every signal
+# as soon as it has waited for a child.
+CMD ["env", "--block-signal=TERM", "bash", "/app/run.sh"]
 
 ARG BUILD_VERSION=dev
 ARG BUILD_ARCH=amd64

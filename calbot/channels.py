@@ -6,7 +6,7 @@ import logging
 
 import msgspec
 
-from calbot.errors import GoogleError, Refused, RetryLater, SignInNeeded
+from calbot.errors import GoogleError, Refused, RetryLater, SignInNeeded, Uncertain
 from calbot.model import CalendarKey, Channel, Notice, Noun
 from calbot.ports import Calendars, Clock, Random
 from calbot.schedule import backoff
@@ -16,6 +16,7 @@ from calbot.store import outbox
 from calbot.store.database import Database
 
 RENEW_BEFORE = 86400.0
+USUAL_LIFE = 7 * 86400.0
 REFUSED_FOR = 86400.0
 log = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ def is_genuine(channel: Channel, secret: bytes, token: str, resource_id: str, no
 class _Attempt(Noun, frozen=True):
     failures: int = 0
     not_before: float = 0.0
-    refused: bool = False
+    without_push: bool = False
 
 
 class Channels:
@@ -74,11 +75,12 @@ class Channels:
 
     def state(self, calendar: str, now: float) -> PushState:
         """Say how push is for a calendar; healthy is proven: a channel to our address has delivered."""
-        if self._address is None:
+        attempt = self._attempts.get(calendar)
+        if self._address is None or (attempt is not None and attempt.without_push):
             return "off"
         if any(channel.confirmed for channel in self._live(calendar, now)):
             return "healthy"
-        return "failed" if calendar in self._attempts else "waiting"
+        return "failed" if attempt is not None else "waiting"
 
     def next_due(self, calendars: tuple[str, ...], now: float) -> float:
         """Return when `tend` has something to do, in epoch seconds."""
@@ -88,9 +90,7 @@ class Channels:
             return now + RENEW_BEFORE if not self._channels else now
         times = [now + RENEW_BEFORE]
         for calendar in calendars:
-            live = self._live(calendar, now)
-            last = max((channel.expires or now for channel in live), default=0.0)
-            wanted = last - RENEW_BEFORE if live else now
+            wanted = max((_renew_at(channel) for channel in self._live(calendar, now)), default=now)
             times.append(max(wanted, self._attempts.get(calendar, _Attempt()).not_before))
         return min(times)
 
@@ -109,7 +109,7 @@ class Channels:
         now = self._clock.now()
         for calendar in calendars if self._address is not None else ():
             attempt = self._attempts.get(calendar, _Attempt())
-            fresh = [c for c in self._live(calendar, now) if (c.expires or 0.0) > now + RENEW_BEFORE]
+            fresh = any(_renew_at(channel) > now for channel in self._live(calendar, now))
             if not fresh and now >= attempt.not_before:
                 self._open(calendar, google, attempt)
         for channel in [c for c in self._channels.values() if self._is_replaced(c, calendars, now)]:
@@ -141,7 +141,7 @@ class Channels:
             key=CalendarKey(self._account, calendar),
             address=self._address or "",
             created=now,
-            expires=now + 7 * 86400.0,
+            expires=now + USUAL_LIFE,
         )
         renewal = bool(self._live(calendar, now))
         self._save(channel)
@@ -152,6 +152,13 @@ class Channels:
         except GoogleError as error:
             self._failed(channel, attempt, error)
             return
+        if opened is None:
+            self._forget(channel)
+            self._attempts[calendar] = _Attempt(not_before=now + REFUSED_FOR, without_push=True)
+            log.info("%s: Google pushes no changes of %s; it is polled.", self._account, calendar)
+            return
+        if opened.expires is None or opened.expires <= now:  # Not told, or a clock is wrong.
+            opened = msgspec.structs.replace(opened, expires=channel.expires)
         latest = self._channels.get(channel.id, channel)
         self._attempts.pop(calendar, None)
         notice = Notice(
@@ -163,17 +170,14 @@ class Channels:
         self._save(msgspec.structs.replace(opened, confirmed=latest.confirmed), notice)
 
     def _failed(self, channel: Channel, attempt: _Attempt, error: GoogleError) -> None:
-        refused = isinstance(error, Refused)
+        """Put the calendar's channel off. Only one that may have been opened all the same is still listened for."""
         asked = error.after if isinstance(error, RetryLater) else None
-        wait = REFUSED_FOR if refused else backoff(attempt.failures + 1, self._random.uniform(0, 1), asked)
         failures = attempt.failures + 1
-        self._attempts[channel.key.calendar] = _Attempt(failures, self._clock.now() + wait, refused)
+        wait = REFUSED_FOR if isinstance(error, Refused) else backoff(failures, self._random.uniform(0, 1), asked)
         text = f"Google opens no push channel to {channel.address}: {error} Polling goes on."
         log.warning("%s: %s", self._account, text)
-        if refused:
-            self._channels.pop(channel.id, None)
-            with self._database.write() as tx:
-                channel_store.forget(tx, channel.id)
+        if not isinstance(error, Uncertain):
+            self._forget(channel)
         if failures == 1:
             notice = Notice(
                 event_type="channel_failed",
@@ -184,6 +188,7 @@ class Channels:
             )
             with self._database.write() as tx:
                 outbox.put(tx, [notice], self._clock.now(), self._random)
+        self._attempts[channel.key.calendar] = _Attempt(failures, self._clock.now() + wait)
 
     def _close(self, channel: Channel, google: Calendars, now: float) -> None:
         expired = channel.expires is not None and channel.expires <= now
@@ -194,13 +199,22 @@ class Channels:
                 raise
             except GoogleError as error:
                 log.debug("A push channel could not be stopped and will run out by itself: %s", error)
-        self._channels.pop(channel.id, None)
+        self._forget(channel)
+
+    def _forget(self, channel: Channel) -> None:
         with self._database.write() as tx:
             channel_store.forget(tx, channel.id)
+        self._channels = {id_: other for id_, other in self._channels.items() if id_ != channel.id}
 
     def _save(self, channel: Channel, notice: Notice | None = None) -> None:
-        self._channels = {**self._channels, channel.id: channel}
         with self._database.write() as tx:
             channel_store.save(tx, channel)
             if notice is not None:
                 outbox.put(tx, [notice], self._clock.now(), self._random)
+        self._channels = {**self._channels, channel.id: channel}
+
+
+def _renew_at(channel: Channel) -> float:
+    """Return when to open the next one: a day before this one runs out, or half way through a short life."""
+    expires = channel.expires or channel.created + USUAL_LIFE
+    return expires - min(RENEW_BEFORE, (expires - channel.created) / 2)

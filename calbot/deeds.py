@@ -2,10 +2,14 @@
 
 from collections.abc import Callable
 
-from calbot.errors import ChangedMeanwhile, NotFound, Refused, RetryLater, SignInNeeded, Uncertain
+from calbot.errors import ChangedMeanwhile, Deleted, NotFound, Refused, RetryLater, SignInNeeded, Uncertain
 from calbot.identity import present, stamp_with, was_invited
 from calbot.model import Action, Deed, Event, FailureReason, Invite, LookUp, Noun, Skip
 from calbot.ports import Calendars
+
+UNEXPECTED = "Calbot met something it does not understand; the log has the details."
+BELIEVED_ABSENT = 2
+"""How often Google may not find an event before it counts as gone: right after an insert it may not yet."""
 
 
 class Task(Noun, frozen=True):
@@ -91,8 +95,12 @@ def carry_out(task: Task, calendars: Calendars, decide: Decide) -> Result:
                 return _invite(deed, deed.action, calendars, decide)
             case Skip():
                 return NotDone(deed.action)
-    except NotFound:
+    except Deleted:
         return Vanished()
+    except NotFound as error:
+        if deed.attempts >= BELIEVED_ABSENT:
+            return Vanished()
+        return Later("not_found", str(error), None, deed.uncertain)
     except SignInNeeded as error:
         return SignedOut(str(error))
     except Refused as error:
@@ -146,7 +154,7 @@ def _look_for(invite: Invite, deed: Deed, calendars: Calendars, lost: Uncertain)
     later = Later(lost.reason, str(lost), lost.after, uncertain=True)
     try:
         event = calendars.get(deed.key.calendar, invite.event.id)
-    except (RetryLater, Refused):
+    except (RetryLater, Refused, SignInNeeded):
         return later
     return _settled(invite, event) or later
 

@@ -1,26 +1,29 @@
 """One account's deeds on their way: the queue, what is in the slots, what is parked, and what came of them."""
 
+import logging
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from itertools import islice
 
 import msgspec
 
-from calbot import settle
-from calbot.deeds import Result, Task
+from calbot.deeds import UNEXPECTED, Never, Result, Task
 from calbot.errors import StoreError
 from calbot.house import House
 from calbot.inbox import Finished, Inbox
 from calbot.model import Deed, LookUp
 from calbot.ports import Calendars, Clock, Random
 from calbot.rules import judge
+from calbot.settle import Context, Settled, settle
 from calbot.slots import SLOTS, Slots
 from calbot.store import ledger
 from calbot.store.database import Database
+from calbot.sync import Passed
 
 IN_FLIGHT = 2 * SLOTS
 STALE_DECISION = 60.0
+log = logging.getLogger(__name__)
 
 
 class Dispatch:
@@ -45,6 +48,7 @@ class Dispatch:
         self._random = random
         self._queue: deque[Task] = deque()
         self._in_flight: dict[int, Task] = {}
+        self._outdated: set[int] = set()
         self._next_parked: float | None = None
         self._afresh_before = 0.0
 
@@ -57,7 +61,7 @@ class Dispatch:
                 self._queue.append(Task(unsure, fresh=True, queued_at=now))
             elif deed.state == "planned" or (deed.state == "parked" and deed.retry_at is None):
                 self._queue.append(Task(deed, fresh=True, queued_at=now))
-        self._next_parked = ledger.next_due(reader, self._account)
+        self._next_parked = ledger.next_due(reader, self._account, now)
 
     @property
     def room(self) -> int:
@@ -66,8 +70,9 @@ class Dispatch:
 
     @property
     def next_parked(self) -> float | None:
-        """Return when the next parked deed is due, in epoch seconds."""
-        return self._next_parked
+        """Return when the next parked deed can go out, in epoch seconds; None while nothing can."""
+        full = len(self._in_flight) + len(self._queue) >= IN_FLIGHT
+        return None if full or self._house.orders(self._account).paused else self._next_parked
 
     @property
     def in_flight(self) -> int:
@@ -83,12 +88,13 @@ class Dispatch:
         """Say whether our own writes to this calendar are under way."""
         return any(task.deed.key.calendar == calendar for task in self._in_flight.values())
 
-    def add(self, deeds: Iterable[Deed], overtaken: frozenset[int], google: Calendars) -> None:
+    def add(self, passed: Passed, google: Calendars) -> None:
         """Take what a pass found: what is written as started goes out, the rest waits for room."""
         now = self._clock.now()
-        if overtaken:
-            self._queue = deque(task for task in self._queue if task.deed.id not in overtaken)
-        for deed in deeds:
+        self._drop(passed.overtaken)
+        self._outdated |= passed.outdated & self._in_flight.keys()
+        self.look_again()
+        for deed in passed.deeds:
             task = Task(deed, fresh=False, queued_at=now)
             if deed.state == "started":
                 self._submit(task, google)
@@ -97,33 +103,54 @@ class Dispatch:
 
     def look_again(self) -> None:
         """Read the ledger for parked deeds: one of them became due, or something else changed there."""
-        self._next_parked = ledger.next_due(self._database.read(), self._account)
+        self._next_parked = ledger.next_due(self._database.read(), self._account, self._clock.now())
 
     def plan_afresh(self) -> None:
         """Look at each event again before what waits is done: it was decided in another time."""
         self._afresh_before = self._clock.now()
 
     def settle(self, results: list[tuple[Task, Result]], names: Mapping[str, str], google: Calendars | None) -> None:
-        """Write results that wait together in one transaction; what has another version goes out again."""
-        policy, now = self._house.orders(self._account).policy, self._clock.now()
+        """Write results that wait together in one transaction; what has another version goes out again.
+
+        A result that cannot be written for a reason nobody thought of costs its own event, no other.
+        """
         try:
-            with self._database.write() as tx:
-                settled = settle.settle(tx, results, policy, now, self._random, names)
-                self._next_parked = ledger.next_due(tx, self._account)
+            settled = self._write(results, names)
         except StoreError:
             for task, result in results:
                 self._inbox.post(Finished(task, result))
             raise
+        except Exception:
+            log.exception("Surprise while settling for %s", self._account)
+            if len(results) > 1:
+                for one in results:
+                    self.settle([one], names, google)
+                return
+            settled = self._write([(results[0][0], Never("internal", UNEXPECTED))], names)
         for task, _ in results:
             self._in_flight.pop(task.deed.id, None)
-        again = [Task(deed, fresh=False, queued_at=now) for deed in settled.again]
-        if google is not None:
-            for task in again:
+            self._outdated.discard(task.deed.id)
+        self._drop(settled.overtaken)
+        now = self._clock.now()
+        for task in [Task(deed, fresh=False, queued_at=now) for deed in settled.again]:
+            if google is not None:
                 self._submit(task, google)
-        else:
-            self._queue.extend(msgspec.structs.replace(task, fresh=True) for task in again)
+            else:
+                self._queue.append(msgspec.structs.replace(task, fresh=True))
         self._queue.extend(Task(deed, fresh=False, queued_at=now) for deed in settled.more)
         self._house.wrote()
+
+    def _write(self, results: list[tuple[Task, Result]], names: Mapping[str, str]) -> Settled:
+        policy, now = self._house.orders(self._account).policy, self._clock.now()
+        context = Context(policy, names, frozenset(self._outdated), now)
+        with self._database.write() as tx:
+            settled = settle(tx, results, context, self._random)
+            self._next_parked = ledger.next_due(tx, self._account, now)
+        return settled
+
+    def _drop(self, overtaken: frozenset[int]) -> None:
+        if overtaken:
+            self._queue = deque(task for task in self._queue if task.deed.id not in overtaken)
 
     def hand_out(self, google: Calendars) -> None:
         """Give what waits to the slots, as far as there is room."""
@@ -136,7 +163,7 @@ class Dispatch:
         tasks = [self._refreshed(task, now) for task in islice(self._queue, room)]
         with self._database.write() as tx:
             ledger.start(tx, [task.deed for task in tasks])
-            self._next_parked = ledger.next_due(tx, self._account)
+            self._next_parked = ledger.next_due(tx, self._account, now)
         for task in tasks:
             self._queue.popleft()
             self._submit(task, google)

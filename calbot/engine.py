@@ -80,6 +80,7 @@ class Engine:
         self._lock = threading.Lock()
         self._secret = b""
         self._housekeeping_at = clock.monotonic() + FIRST_HOUSEKEEPING
+        self._ticks: dict[str, float] = {}
         self._threads: list[threading.Thread] = []
         self._snapshot = Snapshot(
             started_at=clock.now(),
@@ -230,6 +231,21 @@ class Engine:
             self._snapshot = msgspec.structs.replace(self._snapshot, accounts=accounts)
         if before is None or msgspec.structs.replace(before, last_tick=status.last_tick) != status:
             self.wrote()
+
+    def ticked(self, account: str) -> None:
+        """Note that an account's worker gets on."""
+        self._ticks[account] = self._clock.monotonic()
+
+    def longest_silence(self) -> float:
+        """Return for how many seconds the slowest worker has not got on."""
+        now = self._clock.monotonic()
+        return max((now - tick for tick in list(self._ticks.values())), default=0.0)
+
+    def note_syncing(self, account: str, syncing: bool) -> None:  # noqa: FBT001 - one state, told
+        """Take in that a whole calendar is being read, or was."""
+        known = {status.email: status for status in self._snapshot.accounts}.get(account)
+        if known is not None and known.syncing != syncing:
+            self.report(msgspec.structs.replace(known, syncing=syncing))
 
     def resynced(self, account: str, command_id: str, error: str | None) -> None:
         """Take in that an account was read because a command wanted it."""

@@ -20,7 +20,7 @@ class GoogleError(CalbotError):
 
 
 class RetryLater(GoogleError):
-    """Not done, surely; the same may work later. `after` is Google's own wish in seconds, if it had one."""
+    """It did not work; the same may work later. `after` is Google's own wish in seconds, if it had one."""
 
     def __init__(self, text: str, reason: FailureReason, after: float | None = None) -> None:
         super().__init__(text, reason)
@@ -36,7 +36,11 @@ class Refused(GoogleError):
 
 
 class NotFound(Refused):
-    """The event, calendar or channel is not there (404, 410)."""
+    """Google does not find the event, calendar or channel (404). Right after an insert it may yet."""
+
+
+class Deleted(NotFound):
+    """The event is surely gone: Google names it cancelled, or says 410."""
 
 
 class ChangedMeanwhile(GoogleError):

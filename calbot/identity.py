@@ -45,9 +45,9 @@ def was_invited(stamp: str, guest: str) -> bool:
 
 
 def present(event: Event, guest: str) -> bool:
-    """Say whether the guest is on the event already, as attendee or as its organiser."""
+    """Say whether the guest is on the event already, as attendee, or as its organiser or creator."""
     wanted = guest.lower()
-    return wanted == event.organiser or any(wanted == other.email for other in event.guests)
+    return wanted in {event.organiser, event.creator} or any(wanted == other.email for other in event.guests)
 
 
 def changed_parts(old: Event, new: Event) -> tuple[str, ...]:

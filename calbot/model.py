@@ -9,9 +9,7 @@ from typing import Literal
 import msgspec
 
 Verb = Literal["invite", "look_up"]
-DeedState = Literal[
-    "planned", "started", "parked", "held", "done", "refused", "skipped", "discarded", "superseded", "undone"
-]
+DeedState = Literal["planned", "started", "parked", "held", "done", "refused", "skipped", "superseded"]
 SendUpdates = Literal["all", "externalOnly", "none"]
 SkipReason = Literal[
     "already_invited",
@@ -74,7 +72,7 @@ class Guest(Noun, frozen=True):
     entry: str
 
 
-class Event(Noun, frozen=True, kw_only=True, omit_defaults=True):
+class Event(Noun, frozen=True, kw_only=True, omit_defaults=True, tag="event"):
     """A live event, in the parts that Calbot decides on."""
 
     id: str
@@ -90,6 +88,7 @@ class Event(Noun, frozen=True, kw_only=True, omit_defaults=True):
     series: str | None = None
     original_start: str | None = None
     organiser: str = ""
+    creator: str = ""
     organised_by_us: bool = False
     my_response: str | None = None
     guests: tuple[Guest, ...] = ()
@@ -107,7 +106,7 @@ class Event(Noun, frozen=True, kw_only=True, omit_defaults=True):
         return len(self.start) == len("2026-12-01")
 
 
-class Gone(Noun, frozen=True):
+class Gone(Noun, frozen=True, tag="gone"):
     """What is left of a deleted event: its id, and its place in a series if it had one."""
 
     id: str
@@ -183,7 +182,7 @@ Action = Invite | LookUp | Skip
 class Deed(Noun, frozen=True, kw_only=True):
     """A row of the ledger: one action and how far it has come.
 
-    `uncertain` says that a write was sent whose answer never came; `etag` is the version it was sent against.
+    `uncertain` says that a write was sent whose answer never came. `batch` is size and place in a large run.
     """
 
     id: int
@@ -198,6 +197,7 @@ class Deed(Noun, frozen=True, kw_only=True):
     run_id: str = ""
     source: str = "poll"
     seen_at: float | None = None
+    batch: tuple[int, int] | None = None
 
 
 class Outcome(Noun, frozen=True, kw_only=True, tag="calendar"):

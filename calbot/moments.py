@@ -53,7 +53,8 @@ def _last_start(event: Event, time_zone: str) -> float | None:
         if not line.startswith("RRULE:"):
             continue
         parts = dict(part.split("=", 1) for part in line.removeprefix("RRULE:").split(";") if "=" in part)
-        bound = _until(parts.get("UNTIL"), time_zone) if "UNTIL" in parts else _after_count(parts, start)
+        day = int(event.start[8:10]) if event.start[8:10].isdecimal() else 31
+        bound = _until(parts.get("UNTIL"), time_zone) if "UNTIL" in parts else _after_count(parts, start, day)
         if bound is None or latest is None:
             return None
         latest = max(latest, bound)
@@ -74,8 +75,14 @@ def _until(text: str | None, time_zone: str) -> float | None:
     return (moment if utc else moment.replace(tzinfo=zone(time_zone))).timestamp()
 
 
-def _after_count(parts: dict[str, str], start: float | None) -> float | None:
-    days = _PERIOD_DAYS.get(parts.get("FREQ", ""))
+def _after_count(parts: dict[str, str], start: float | None, day: int) -> float | None:
+    """Return an instant at or after the last of `COUNT` repetitions; None where periods may be without one."""
+    frequency = parts.get("FREQ", "")
+    days = _PERIOD_DAYS.get(frequency)
+    if {part for part in parts if part.startswith("BY")} - ({"BYDAY"} if frequency == "WEEKLY" else set()):
+        return None
+    if frequency in {"MONTHLY", "YEARLY"} and day > 28:
+        return None
     count, interval = parts.get("COUNT", ""), parts.get("INTERVAL", "1")
     if days is None or start is None or not (count.isdecimal() and interval.isdecimal()):
         return None

@@ -13,13 +13,14 @@ class Verdict(Noun, frozen=True):
     """What one change means.
 
     `overtakes` is an open row of the ledger that the change makes pointless; `recheck` one whose lost answer
-    the change may settle, so that it should be looked at now.
+    the change may settle, so that it should be looked at now; `outdates` one that is under way on an older version.
     """
 
     said: Outcome | None = None
     action: Action | None = None
     overtakes: Deed | None = None
     recheck: Deed | None = None
+    outdates: Deed | None = None
 
 
 def plan(
@@ -27,7 +28,7 @@ def plan(
 ) -> Verdict:
     """Decide about one change of a listing.
 
-    `known` is the event as it was last seen, `open_deed` the unfinished row of the ledger for it. A row that may
+    `known` is the event as it was last seen, `open_deed` the unfinished invitation to it in the ledger. A row that may
     have reached Google is never replaced by a new decision: only a look at the event settles it.
     """
     if isinstance(change, Gone):
@@ -37,7 +38,8 @@ def plan(
         return Verdict()
     said = _announcement(key, known, change)
     if open_deed is not None and not _replaceable(open_deed):
-        return Verdict(said, recheck=open_deed if _landed(open_deed, change) else None)
+        landed, under_way = _landed(open_deed, change), open_deed.state == "started"
+        return Verdict(said, recheck=open_deed if landed else None, outdates=open_deed if under_way else None)
     if known is not None and said is None and open_deed is None:
         return Verdict()
     return Verdict(said, judge(change, policy, now), open_deed)

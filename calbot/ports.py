@@ -32,7 +32,7 @@ class Calendars(Protocol):
         ...
 
     def get(self, calendar: str, event_id: str) -> Event:
-        """Return the event as it is now. Raises NotFound when it is deleted or was never there."""
+        """Return the event as it is now. Raises Deleted when it is, NotFound when Google knows nothing of it."""
         ...
 
     def add_guests(
@@ -44,8 +44,8 @@ class Calendars(Protocol):
         """
         ...
 
-    def open_channel(self, channel: Channel, token: str) -> Channel:
-        """Open a push channel; return it with its resource id and expiry."""
+    def open_channel(self, channel: Channel, token: str) -> Channel | None:
+        """Open a push channel; return it with its resource id and expiry, None when the calendar has no push."""
         ...
 
     def close_channel(self, channel: Channel) -> None:

@@ -6,6 +6,7 @@ import msgspec
 
 from calbot import schedule
 from calbot.channels import Channels
+from calbot.deeds import UNEXPECTED
 from calbot.dispatch import Dispatch
 from calbot.errors import GoogleError, RetryLater, SignInNeeded, StoreError
 from calbot.house import House
@@ -17,7 +18,7 @@ from calbot.status import CalendarStatus
 from calbot.store import calendars as calendar_store
 from calbot.store import outbox
 from calbot.store.database import Database
-from calbot.sync import Order, sync
+from calbot.sync import Order, Unbelievable, sync
 
 BELIEVED_AFTER = 3
 ANNOUNCED_FAILURE = 3
@@ -25,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 class Reading:
-    """Reads calendars when they are due; the trouble of one never delays another by more than its own call."""
+    """Reads calendars when they are due, one after the other; each one's trouble is its own."""
 
     def __init__(
         self,
@@ -50,6 +51,7 @@ class Reading:
         self._statuses = {c: CalendarStatus(key=CalendarKey(account, c)) for c in calendars}
         self._seen_at: dict[str, float] = {}
         self._resyncs: list[Resync] = []
+        self._doubts: dict[str, int] = {}
 
     def load(self) -> None:
         """Read when each calendar was last read well."""
@@ -112,6 +114,7 @@ class Reading:
         order = self._order(calendar, wishes)
         by_push = order.source == "push"
         tokens, tokens_at = schedule.spent(self._timings[calendar], self._clock.monotonic())
+        self._house.ticked(self._account)
         self._time(calendar, asked=False, pushed_at=None, wrote_at=None, retry_at=None)
         if by_push:
             self._time(calendar, tokens=tokens, tokens_at=tokens_at)
@@ -135,24 +138,36 @@ class Reading:
             room=0 if orders.paused else self._dispatch.room,
             full=any(wish.full for wish in wishes),
             invite_existing=orders.invite_existing,
-            believe=self._statuses[calendar].failures >= BELIEVED_AFTER,
+            believe=self._doubts.get(calendar, 0) >= BELIEVED_AFTER,
         )
 
     def _pass(self, order: Order, google: Calendars) -> GoogleError | None:
         """Run the pass; return its trouble. Nothing is half done then."""
+        calendar = order.key.calendar
+        whole = order.full or self._statuses[calendar].last_success is None
         try:
-            passed = sync(order, google, self._database, self._random)
+            if whole:
+                self._house.note_syncing(self._account, True)
+            passed = sync(order, google, self._database, self._random, lambda: self._house.ticked(self._account))
         except SignInNeeded:
             raise
+        except Unbelievable as error:
+            self._doubts[calendar] = self._doubts.get(calendar, 0) + 1
+            return error
         except GoogleError as error:
             return error
         except StoreError as error:
             return RetryLater(str(error), "internal")
-        self._dispatch.add(passed.deeds, passed.overtaken, google)
-        if passed.rechecked:
-            self._dispatch.look_again()
+        except Exception:
+            log.exception("Surprise while reading %s of %s", calendar, self._account)
+            return RetryLater(UNEXPECTED, "internal")
+        finally:
+            if whole:
+                self._house.note_syncing(self._account, False)
+        self._doubts.pop(calendar, None)
+        self._dispatch.add(passed, google)
         self._note(
-            order.key.calendar,
+            calendar,
             name=passed.name,
             last_success=self._clock.now(),
             failures=0,

@@ -6,10 +6,11 @@ import threading
 from collections.abc import Callable
 from typing import Protocol
 
-from calbot.deeds import Decide, Never, Result, Task, carry_out
+from calbot.deeds import UNEXPECTED, Decide, Later, Never, Result, Task, carry_out
 from calbot.ports import Calendars
 
 SLOTS = 8
+BELIEVED_SURPRISE = 3
 log = logging.getLogger(__name__)
 
 
@@ -20,12 +21,14 @@ class Slots(Protocol):
 
 
 def attempt(task: Task, calendars: Calendars, decide: Decide) -> Result:
-    """Carry out a task; a surprise costs this event alone."""
+    """Carry out a task; a surprise costs this event alone, and is tried again before it is believed."""
     try:
         return carry_out(task, calendars, decide)
     except Exception:
         log.exception("Surprise while working on an event of %s", task.deed.key.account)
-        return Never("internal", "Calbot met something it does not understand; the log has the details.")
+        if task.deed.attempts + 1 < BELIEVED_SURPRISE:
+            return Later("internal", UNEXPECTED, None, uncertain=True)
+        return Never("internal", UNEXPECTED)
 
 
 class ThreadSlots:

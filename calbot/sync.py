@@ -1,17 +1,14 @@
 """One calendar, one pass: gather what changed, decide about it, write all of it down together."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 
 import msgspec
 
 from calbot.errors import RetryLater, StaleSyncToken
 from calbot.model import (
-    SILENT_SKIPS,
-    Action,
     CalendarKey,
     Change,
     Deed,
-    DeedState,
     EventKey,
     Invite,
     LookUp,
@@ -20,19 +17,17 @@ from calbot.model import (
     Outcome,
     Page,
     Policy,
-    Skip,
     Unreadable,
 )
 from calbot.moments import is_past
-from calbot.planner import Verdict, in_order, is_remembered, looks_emptied, plan
+from calbot.planner import Verdict, in_order, looks_emptied, plan
 from calbot.ports import Calendars, Random
+from calbot.record import Run, enter
 from calbot.rules import judge
 from calbot.store import calendars as calendar_store
 from calbot.store import ledger, outbox
 from calbot.store.calendars import Known
-from calbot.store.database import Database, Tx
-
-LARGE_RUN = 20
+from calbot.store.database import Database
 
 
 class Order(Noun, frozen=True, kw_only=True):
@@ -54,12 +49,16 @@ class Order(Noun, frozen=True, kw_only=True):
 
 
 class Passed(Noun, frozen=True):
-    """What a pass came to: deeds to carry out, those that are written as started first."""
+    """What a pass came to: deeds to carry out, the rows it overtook, and those under way that it outdated."""
 
     name: str
     deeds: tuple[Deed, ...]
     overtaken: frozenset[int]
-    rechecked: bool
+    outdated: frozenset[int]
+
+
+class Unbelievable(RetryLater):
+    """A full listing that lacks most of what was known: more likely a fault than the truth."""
 
 
 class _Listing(Noun, frozen=True):
@@ -68,14 +67,17 @@ class _Listing(Noun, frozen=True):
     page: Page
     staged: bool
     full: bool
-    stale_token: bool
     unreadable: tuple[Unreadable, ...]
+    stale_token: bool = False
 
 
-def sync(order: Order, calendars: Calendars, database: Database, random: Random) -> Passed:
-    """Run one pass. Raises the errors of the Calendars port, and StoreError; nothing is half done then."""
+def sync(order: Order, calendars: Calendars, database: Database, random: Random, tick: Callable[[], None]) -> Passed:
+    """Run one pass, calling `tick` as it gets on. Raises the errors of the Calendars port, Unbelievable, StoreError.
+
+    Nothing is half done then.
+    """
     known = _registered(order.key, database)
-    listing = _gather(order, known, calendars, database)
+    listing = _gather(order, known, calendars, database, tick)
     if listing.full and known.last_success is not None:
         _doubt(order, known, listing, database)
     first = known.last_success is None
@@ -91,16 +93,17 @@ def _registered(key: CalendarKey, database: Database) -> Known:
         return calendar_store.register(tx, key)
 
 
-def _gather(order: Order, known: Known, calendars: Calendars, database: Database) -> _Listing:
+def _gather(order: Order, known: Known, calendars: Calendars, database: Database, tick: Callable[[], None]) -> _Listing:
     token = None if order.full else known.sync_token
     try:
-        return _list(order, known, token, calendars, database, stale=False)
+        return _list(order, known, token, calendars, database, tick)
     except StaleSyncToken:
-        return _list(order, known, None, calendars, database, stale=True)
+        listing = _list(order, known, None, calendars, database, tick)
+        return msgspec.structs.replace(listing, stale_token=True)
 
 
 def _list(
-    order: Order, known: Known, token: str | None, calendars: Calendars, database: Database, *, stale: bool
+    order: Order, known: Known, token: str | None, calendars: Calendars, database: Database, tick: Callable[[], None]
 ) -> _Listing:
     """Read all pages. One alone stays in memory; of several, each is staged in a transaction of its own.
 
@@ -117,12 +120,13 @@ def _list(
             (calendar_store.forget_events if first else calendar_store.clear_stage)(tx, known.id)
             keep(tx, known.id, page.changes)
     while (following := page.next_page) is not None:
+        tick()
         del page  # So that two pages never lie in memory at once.
         page = calendars.page(calendar, sync_token=token, page_token=following)
         unreadable += page.unreadable
         with database.write() as tx:
             keep(tx, known.id, page.changes)
-    return _Listing(page, several and not first, token is None, stale, tuple(unreadable))
+    return _Listing(page, staged=several and not first, full=token is None, unreadable=tuple(unreadable))
 
 
 def _doubt(order: Order, known: Known, listing: _Listing, database: Database) -> None:
@@ -132,7 +136,7 @@ def _doubt(order: Order, known: Known, listing: _Listing, database: Database) ->
     missing = len(calendar_store.absent(reader, known.id)) if listing.staged else 0
     if looks_emptied(before, before - missing) and not order.believe:
         message = f"Google's full listing lacks {missing} of {before} known events; it is not believed yet."
-        raise RetryLater(message, "upstream_5xx")
+        raise Unbelievable(message, "upstream_5xx")
 
 
 def _chunks(known: Known, listing: _Listing, database: Database) -> Iterator[list[Change]]:
@@ -156,30 +160,34 @@ def _baseline(order: Order, known: Known, database: Database) -> list[tuple[Even
 
 def _verdicts(order: Order, known: Known, listing: _Listing, database: Database) -> list[tuple[EventKey, Verdict]]:
     reader = database.read()
-    open_deeds = {deed.key.event: deed for deed in ledger.open_deeds(reader, order.key.account, order.key.calendar)}
+    open_deeds = ledger.open_deeds(reader, order.key.account, order.key.calendar)
+    invitations = {deed.key.event: deed for deed in open_deeds if deed.verb == "invite"}
     found: dict[str, tuple[EventKey, Verdict]] = {}
     for chunk in _chunks(known, listing, database):
         before = calendar_store.events(reader, known.id, [change.id for change in chunk])
         for change in in_order(chunk):
             key = _key(order, change.id)
-            verdict = plan(key, change, before.get(change.id), open_deeds.get(change.id), order.policy, order.now)
+            verdict = plan(key, change, before.get(change.id), invitations.get(change.id), order.policy, order.now)
             found.pop(change.id, None)  # Changed between two pages, an event may be on both: the last word counts.
             if verdict != Verdict():
                 found[change.id] = (key, verdict)
-    absences = _absences(order, known, open_deeds, database) if listing.full else []
-    return [*found.values(), *absences]
+    if not listing.full:
+        return list(found.values())
+    looked_up = {deed.key.event for deed in open_deeds if deed.verb == "look_up"}
+    unclear = looked_up | {item.id for item in listing.unreadable}
+    return [*found.values(), *_absences(order, known, invitations, unclear, database)]
 
 
 def _absences(
-    order: Order, known: Known, open_deeds: dict[str, Deed], database: Database
+    order: Order, known: Known, invitations: dict[str, Deed], unclear: set[str], database: Database
 ) -> list[tuple[EventKey, Verdict]]:
     """A full listing names no deletions: what it lacks is looked up by id before it counts as deleted."""
     reader = database.read()
-    ids = calendar_store.absent(reader, known.id)
+    ids = [id_ for id_ in calendar_store.absent(reader, known.id) if id_ not in unclear]
     events = calendar_store.events(reader, known.id, ids)
     live = [id_ for id_ in ids if not is_past(events[id_], order.policy.time_zone, order.now)]
     return [
-        (_key(order, id_), Verdict(action=LookUp(id_), overtakes=_not_started(open_deeds.get(id_)))) for id_ in live
+        (_key(order, id_), Verdict(action=LookUp(id_), overtakes=_not_started(invitations.get(id_)))) for id_ in live
     ]
 
 
@@ -202,74 +210,29 @@ def _write_down(
     """Store events, decisions, announcements and the sync token in one transaction."""
     page = listing.page
     name, time_zone = page.calendar_name or known.name, page.time_zone or known.time_zone
-    overtaken = frozenset(v.overtakes.id for _, v in verdicts if v.overtakes is not None)
-    rechecks = [v.recheck for _, v in verdicts if v.recheck is not None]
+    run = Run(
+        id=order.run_id,
+        source=order.source,
+        seen_at=order.seen_at,
+        now=order.now,
+        calendar_name=name,
+        dry_run=order.policy.dry_run,
+    )
     with database.write() as tx:
         if listing.staged:
             calendar_store.take_over_stage(tx, known.id)
             calendar_store.clear_stage(tx, known.id)
         elif known.last_success is not None:
             calendar_store.save(tx, known.id, page.changes)
-        deeds = enter(tx, order, verdicts, random, calendar_name=name)
-        for deed in rechecks:
-            ledger.park(tx, deed, order.now, deed.reason or "network", "A change may settle it.", uncertain=True)
-        outbox.put(tx, _remarks(order, listing, len(deeds), name), order.now, random)
+        deeds = enter(tx, run, verdicts, order.room, random)
+        outbox.put(tx, _remarks(order, listing, name), order.now, random)
         calendar_store.synced(tx, known.id, page.sync_token or "", name, time_zone, order.now)
-    return Passed(name, tuple(deeds), overtaken, bool(rechecks))
+    overtaken = frozenset(verdict.overtakes.id for _, verdict in verdicts if verdict.overtakes is not None)
+    outdated = frozenset(verdict.outdates.id for _, verdict in verdicts if verdict.outdates is not None)
+    return Passed(name, tuple(deeds), overtaken, outdated)
 
 
-def enter(
-    tx: Tx, order: Order, verdicts: Iterable[tuple[EventKey, Verdict]], random: Random, *, calendar_name: str
-) -> list[Deed]:
-    """Write verdicts into ledger and outbox; return the deeds to carry out, the first `room` of them started."""
-    deeds: list[Deed] = []
-    said: list[Outcome | Notice] = []
-    for key, verdict in verdicts:
-        if verdict.overtakes is not None:
-            ledger.supersede(tx, verdict.overtakes, order.now)
-        announced = [verdict.said] if verdict.said is not None else []
-        action = verdict.action
-        if isinstance(action, Skip):
-            if is_remembered(action):
-                _add(tx, key, action, "skipped", order)
-            if action.reason not in SILENT_SKIPS:
-                announced.append(skipped(key, action))
-        elif action is not None:
-            state: DeedState = "started" if len(deeds) < order.room else "planned"
-            deeds.append(_add(tx, key, action, state, order))
-        said += [
-            msgspec.structs.replace(
-                outcome,
-                calendar_name=calendar_name,
-                source=order.source,
-                seen_at=order.seen_at,
-                run_id=order.run_id,
-                dry_run=order.policy.dry_run,
-            )
-            for outcome in announced
-        ]
-    outbox.put(tx, said, order.now, random)
-    return deeds
-
-
-def _add(tx: Tx, key: EventKey, action: Action, state: DeedState, order: Order) -> Deed:
-    origin = {"run_id": order.run_id, "source": order.source}
-    return ledger.add(tx, key, action, state, order.now, seen_at=order.seen_at, **origin)
-
-
-def skipped(key: EventKey, skip: Skip) -> Outcome:
-    """Return the announcement of a skip."""
-    return Outcome(
-        event_type="skipped",
-        key=key,
-        event=skip.event,
-        reason=skip.reason,
-        reason_text=skip.text,
-        rule=skip.rule,
-    )
-
-
-def _remarks(order: Order, listing: _Listing, planned: int, name: str) -> list[Outcome | Notice]:
+def _remarks(order: Order, listing: _Listing, name: str) -> list[Outcome | Notice]:
     account, calendar = order.key.account, order.key.calendar
     remarks: list[Outcome | Notice] = [
         Outcome(
@@ -287,8 +250,4 @@ def _remarks(order: Order, listing: _Listing, planned: int, name: str) -> list[O
     if listing.stale_token:
         text = f"Google asked for a full reading of {name}; it was compared with what was known."
         remarks.append(Notice(event_type="full_resync", text=text, account=account, calendar=calendar))
-    if planned > LARGE_RUN:
-        text = f"{planned} things to do were found in {name}."
-        data: dict[str, str | int | float | bool | None] = {"run_id": order.run_id, "planned": planned}
-        remarks.append(Notice(event_type="sync_completed", text=text, account=account, calendar=calendar, data=data))
     return remarks

@@ -64,6 +64,7 @@ class Worker:
 
     def step(self) -> None:
         """Take what waits, settle what is done, read what is due, hand out what may go. Raises StoreError."""
+        self._house.ticked(self.email)
         self._take(self.inbox.take())
         google = self._connected()
         if google is not None:
@@ -71,6 +72,8 @@ class Worker:
                 self._work(google)
             except SignInNeeded as error:
                 self._sign_out(str(error))
+        if self._signed_out is not None:
+            self.reading.give_up_wishes(self._signed_out)
         self._say_signed_out()
         self._report()
 
@@ -147,7 +150,6 @@ class Worker:
     def _sign_out(self, text: str) -> None:
         """Stop this account, however often its dead sign-in is found."""
         self._signed_out = text
-        self.reading.give_up_wishes(text)
 
     def _say_signed_out(self) -> None:
         """Say that the sign-in is dead, once, also over restarts."""
@@ -189,7 +191,6 @@ class Worker:
             in_flight=self._dispatch.in_flight,
             waiting=counts.get("planned", 0) + counts.get("parked", 0),
             held=counts.get("held", 0),
-            last_tick=self._clock.monotonic(),
             paused=self._house.orders(self.email).paused,
         )
         self._house.report(status)

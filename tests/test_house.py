@@ -42,7 +42,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("calbot.cli", "calbot.__main__"),
     ("calbot.engine", "calbot.commands", "calbot.switchboard"),
     ("calbot.worker", "calbot.reading", "calbot.dispatch", "calbot.slots", "calbot.inbox", "calbot.house"),
-    ("calbot.sync", "calbot.settle", "calbot.channels", "calbot.deeds", "calbot.undo", "calbot.takeover"),
+    ("calbot.sync", "calbot.settle", "calbot.record", "calbot.channels", "calbot.deeds", "calbot.undo", "calbot.takeover"),
     (
         *("calbot.store", "calbot.store.*", "calbot.vault", "calbot.clock", "calbot.google.transport"),
         *("calbot.google.calendars", "calbot.google.accounts", "calbot.google.consent"),
@@ -77,7 +77,8 @@ SIDEWAYS = {
     ("calbot.dispatch", "calbot.slots"),
     ("calbot.dispatch", "calbot.house"),
     ("calbot.dispatch", "calbot.inbox"),
-    ("calbot.settle", "calbot.sync"),
+    ("calbot.settle", "calbot.record"),
+    ("calbot.sync", "calbot.record"),
     ("calbot.settle", "calbot.deeds"),
     ("calbot.sources", "calbot.optionfiles"),
     ("calbot.planner", "calbot.rules"),

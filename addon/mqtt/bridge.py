@@ -4,6 +4,7 @@ import collections
 import functools
 import logging
 import queue
+import sqlite3
 import threading
 from collections.abc import Callable
 from typing import Protocol, assert_never
@@ -35,6 +36,7 @@ from calbot.store.database import Database
 
 DRAIN_SECONDS = 0.25
 LONGEST_WAIT = 5.0
+AFTER_SURPRISE = 1.0
 MOST_WAITING = 200
 MOST_LATER = 2000
 NOT_LISTENING = (
@@ -160,6 +162,7 @@ class Bridge:
         self._news_posted = False
         self._stop_at: float | None = None
         self._next_event_at: float | None = None
+        self._not_before = 0.0
 
     def start(self) -> None:
         """Take up what was left undone and begin to connect, in threads of our own."""
@@ -173,7 +176,7 @@ class Bridge:
         self._posts.put(Stop())
         if self._thread:
             self._thread.join(DRAIN_SECONDS + 0.05)
-        self._connection.close()
+        self._connection.close(say_offline=self._session.speaking)
 
     def changed(self) -> None:
         """Note that the snapshot was replaced or the outbox got rows; from any thread."""
@@ -209,6 +212,7 @@ class Bridge:
 
     def _run(self) -> None:
         self._guarded(self._publisher.open)
+        self._guarded(self._road.open)
         self._connection.start()
         self._guarded(self._road.take_up_unfinished)
         while self._stop_at is None or (self._clock.monotonic() < self._stop_at and not self._publisher.idle):
@@ -218,7 +222,8 @@ class Bridge:
                 post = None
             if post is not None:
                 self._guarded(functools.partial(self._take, post))
-            self._guarded(self._step)
+            if self._clock.monotonic() >= self._not_before and not self._guarded(self._step):
+                self._not_before = self._clock.monotonic() + AFTER_SURPRISE
 
     def _wait(self) -> float:
         """Return how long nothing is due."""
@@ -226,7 +231,8 @@ class Bridge:
         if self._session.speaking:
             dues.append(self._states.due())
         now = self._clock.monotonic()
-        return min((max(0.0, due - now) for due in dues if due is not None), default=LONGEST_WAIT)
+        soonest = min((due for due in dues if due is not None), default=now + LONGEST_WAIT)
+        return max(0.0, max(soonest, self._not_before) - now)
 
     def _take(self, post: Post) -> None:
         match post:
@@ -238,6 +244,7 @@ class Bridge:
                 self._session.acknowledged(post)
                 while self._later and self._sender.waiting <= MOST_WAITING:
                     self._session.received(self._later.popleft())
+                self._road.confirm()
             case Answered():
                 self._road.answered(post.command, post.answer)
             case Changed():
@@ -274,11 +281,14 @@ class Bridge:
             self._states.step()
         self._next_event_at = self._publisher.step()
 
-    def _guarded(self, work: Callable[[], object]) -> None:
-        """Do a piece of work. The bulkhead: whatever happens in it, the next piece is done."""
+    def _guarded(self, work: Callable[[], object]) -> bool:
+        """Do a piece of work; say whether it came to its end. The bulkhead: whatever happens, the next is done."""
         try:
             work()
-        except StoreError as error:
-            log.warning("%s", error)
+        except (StoreError, sqlite3.Error) as error:
+            log.warning("The MQTT bridge cannot use the store: %s", error)
         except Exception:
             log.exception("A surprise in the MQTT bridge; it goes on.")
+        else:
+            return True
+        return False

@@ -100,9 +100,9 @@ class Client:
         sent = self._paho.publish(topic, payload, qos=1, retain=retain, properties=properties)
         return sent.mid if sent.rc == MQTTErrorCode.MQTT_ERR_SUCCESS else None
 
-    def subscribe(self, filters: tuple[str, ...]) -> int | None:
-        """Queue a SUBSCRIBE with QoS 1; return its id, None when the connection is gone."""
-        return self._paho.subscribe([(topic, 1) for topic in filters])[1]
+    def subscribe(self, filters: tuple[str, ...], qos: int) -> int | None:
+        """Queue a SUBSCRIBE; return its id, None when the connection is gone."""
+        return self._paho.subscribe([(topic, qos) for topic in filters])[1]
 
     def unsubscribe(self, filters: tuple[str, ...]) -> None:
         """Queue an UNSUBSCRIBE."""
@@ -112,12 +112,12 @@ class Client:
         """Queue the PUBACK of a message."""
         self._paho.ack(mid, 1)
 
-    def leave(self) -> None:
-        """Queue a DISCONNECT after which others learn that we are offline."""
-        if self.version5:
+    def leave(self, *, say_offline: bool) -> None:
+        """Queue a DISCONNECT; after it others learn that we are offline, or nothing, when the topic is not ours."""
+        if self.version5 and say_offline:
             self._paho.disconnect(ReasonCode(PacketTypes.DISCONNECT, identifier=_DISCONNECT_WITH_WILL))
             return
-        if self.connected:
+        if self.connected and say_offline:
             self._paho.publish(self._will_topic, b"offline", qos=1, retain=True)
         self._paho.disconnect()
 

@@ -17,12 +17,14 @@ from addon.mqtt.topics import Topics
 from calbot.errors import StoreError
 from calbot.model import Answer, Command
 from calbot.ports import Clock, Random
-from calbot.store import commands
+from calbot.store import commands, switches
 from calbot.store.database import Database
 
 MOST_COMMANDS = 20
 IN_SECONDS = 10.0
+MOST_UNCONFIRMED = 40
 SOURCE = "mqtt"
+_UNCONFIRMED = "mqtt_unconfirmed"
 _ACCEPTED = Answer(status="accepted", final=False)
 
 log = logging.getLogger(__name__)
@@ -73,11 +75,42 @@ class CommandRoad:
         self._recent: collections.deque[float] = collections.deque()
         self._cleared: set[str] = set()
         self._resumed = False
+        self._unconfirmed: dict[str, int | None] = {}
+
+    def open(self) -> None:
+        """Read which commands the broker may deliver once more."""
+        self._unconfirmed = dict.fromkeys((switches.fact(self._database.read(), _UNCONFIRMED) or "").split())
 
     def connected(self, *, resumed: bool) -> None:
         """Note whether the broker remembers what it has given us before."""
         self._resumed = resumed
         self._cleared.clear()
+        if not resumed and self._unconfirmed:
+            self._unconfirmed.clear()
+            self._write_unconfirmed()
+
+    def disconnected(self) -> None:
+        """Note that no acknowledgement on its way will be confirmed."""
+        self._unconfirmed = dict.fromkeys(self._unconfirmed)
+
+    def confirm(self) -> None:
+        """Forget the commands whose acknowledgement the broker has: it answered what we said behind it."""
+        answered = self._sender.answered
+        had = [key for key, number in self._unconfirmed.items() if number is not None and number < answered]
+        if had:
+            for key in had:
+                del self._unconfirmed[key]
+            self._write_unconfirmed()
+
+    def _settle(self, message: Received, command_id: str) -> None:
+        """Acknowledge a command; the broker knows it once it answers something that we say after this."""
+        self._acknowledge(message)
+        if command_id in self._unconfirmed:
+            self._unconfirmed[command_id] = self._sender.published
+
+    def _write_unconfirmed(self) -> None:
+        with self._database.write() as tx:
+            switches.remember(tx, _UNCONFIRMED, " ".join(self._unconfirmed))
 
     def take_up_unfinished(self) -> None:
         """Carry out what was accepted before the last stop and never answered."""
@@ -101,8 +134,9 @@ class CommandRoad:
             case Request():
                 try:
                     self._take_request(asked, message, replies, now)
-                except (StoreError, sqlite3.Error) as error:
-                    log.warning("The command %s is refused: %s", asked.name, error)
+                except Exception as error:  # noqa: BLE001  every command is answered, whatever happens
+                    known = isinstance(error, StoreError | sqlite3.Error)
+                    log.warning("The command %s is refused: %s", asked.name, error, exc_info=not known)
                     self._acknowledge(message)
                     answer = _error("internal", "Calbot cannot use its store at present.", retry_after=60.0)
                     self._say(name, asked.id, answer, replies, received=now)
@@ -118,7 +152,7 @@ class CommandRoad:
         command_id = asked.id or self._made_id(message, now)
         known, answer = commands.known(self._database.read(), command_id, now)
         if known:
-            self._acknowledge(message)
+            self._settle(message, command_id)
             if answer is None:
                 self._replies.setdefault(command_id, []).extend(replies)
             self._say(asked.name, command_id, answer or _ACCEPTED, replies, received=now, duplicate=True)
@@ -126,13 +160,13 @@ class CommandRoad:
         wait = self._too_many()
         if wait:
             text = f"More than {MOST_COMMANDS} commands in {IN_SECONDS:g} s. Send it again in {wait:g} s."
-            self._acknowledge(message)
+            self._settle(message, command_id)
             refusal = _error("rate_limited", text, retry_after=wait)
             self._say(asked.name, command_id, refusal, replies, received=now)
             return
         command = Command(name=asked.name, id=command_id, args=asked.args, source=SOURCE, received=now)
         trouble = self._commit(command, now)
-        self._acknowledge(message)
+        self._settle(message, command_id)
         if trouble:
             self._say(asked.name, command_id, trouble, replies, received=now)
             return
@@ -146,6 +180,8 @@ class CommandRoad:
             try:
                 with self._database.write() as tx:
                     commands.add(tx, command)
+                    if command.id in self._unconfirmed:
+                        switches.remember(tx, _UNCONFIRMED, " ".join(self._unconfirmed))
             except sqlite3.IntegrityError:  # the same id, more than a day ago
                 with self._database.write() as tx:
                     commands.prune(tx, now)
@@ -170,15 +206,25 @@ class CommandRoad:
             self.answered(command, answer)
 
     def _made_id(self, message: Received, now: float) -> str:
-        """Return an id for a command that came without one: a redelivery gets the one of the first time."""
+        """Return an id for a command that came without one: a redelivery gets the one of the first time.
+
+        Brokers use a `mid` again. What can come once more is only what they may not know to be acknowledged.
+        """
         if message.qos == 0:
             return f"auto-{self._random.token(8).hex()}"
         digest = hashlib.sha256(message.topic.encode() + b"\0" + message.payload).hexdigest()[:12]
-        stem, number = f"auto-{message.mid}-{digest}", 0
-        while commands.known(self._database.read(), f"{stem}-{number}", now)[0]:
+        stem = f"auto-{message.mid}-{digest}-"
+        if message.again and self._resumed:
+            for known in self._unconfirmed:
+                if known.startswith(stem):
+                    return known
+        number = 0
+        while commands.known(self._database.read(), f"{stem}{number}", now)[0]:
             number += 1
-        redelivered = message.again and self._resumed and number > 0
-        return f"{stem}-{number - 1 if redelivered else number}"
+        self._unconfirmed[f"{stem}{number}"] = None
+        while len(self._unconfirmed) > MOST_UNCONFIRMED:
+            del self._unconfirmed[next(iter(self._unconfirmed))]
+        return f"{stem}{number}"
 
     def _too_many(self) -> float:
         """Count a command in; return the seconds until there is room when there is none."""

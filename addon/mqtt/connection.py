@@ -21,6 +21,7 @@ _UNSUPPORTED_VERSION, _TAKEN_OVER = 0x84, 0x8E
 _BAD_CREDENTIALS = frozenset({0x86, 0x87})
 _STEADY_SECONDS = 10.0
 _JOIN_SECONDS = 0.4
+_LOOK_SECONDS = 0.5
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +63,12 @@ class End:
 
     kind: Literal["unanswered", "silent", "closed_early", "version", "credentials", "refused", "taken_over", "lost"]
     problem: Problem
+    connected: bool = False
+
+
+def failures_after(end: End, lasted: float, failures: int) -> int:
+    """Return how many failures in a row count before the next attempt: none after a connection that held."""
+    return 0 if end.connected and lasted > _STEADY_SECONDS else failures
 
 
 def pause_after(end: End, failures: int, jitter: float) -> float:
@@ -86,13 +93,13 @@ def end_of(client: Client, address: BrokerAddress) -> End:
             "Another Calbot with the same installation id is connected to this broker. "
             "Stop one of them; trying again in 5 minutes."
         )
-        return End("taken_over", Problem("duplicate_instance", text))
+        return End("taken_over", Problem("duplicate_instance", text), connected=client.connected)
     if client.code:
         text = f"The broker at {address} ended the connection with code 0x{client.code:02X}; trying again."
-        return End("refused", Problem("broker_refused", text))
+        return End("refused", Problem("broker_refused", text), connected=client.connected)
     if client.connected:
         text = f"The connection to the broker at {address} was lost; trying again."
-        return End("lost", Problem("broker_unreachable", text))
+        return End("lost", Problem("broker_unreachable", text), connected=True)
     text = f"What answers at {address} closed the connection without a word: is it an MQTT broker?"
     return End("closed_early", Problem("broker_unreachable", text))
 
@@ -129,6 +136,9 @@ class Connection:
         self._epoch = 0
         self._version5 = True
         self._only_311 = False
+        self._failures = 0
+        self._rest = 0.0
+        self._say_offline = True
         self.problem: Problem | None = None
 
     def start(self) -> None:
@@ -149,10 +159,10 @@ class Connection:
         client = self._of(epoch)
         return client.publish(topic, payload, retain=retain, correlation=correlation) if client else None
 
-    def subscribe(self, epoch: int, *filters: str) -> int | None:
+    def subscribe(self, epoch: int, *filters: str, qos: int = 1) -> int | None:
         """Ask for subscriptions; return the id of the answer, None when this connection is gone."""
         client = self._of(epoch)
-        return client.subscribe(filters) if client else None
+        return client.subscribe(filters, qos) if client else None
 
     def unsubscribe(self, epoch: int, *filters: str) -> None:
         """Give subscriptions back."""
@@ -174,12 +184,20 @@ class Connection:
         if self._thread and not self._thread.is_alive() and not self._closing.is_set():
             self.start()
 
-    def close(self) -> None:
-        """Leave so that others learn it. Returns within a second, also when the broker hangs."""
+    def rest(self, epoch: int, seconds: float) -> None:
+        """Leave without a word, and come back after so many seconds."""
+        client = self._of(epoch)
+        if client:
+            self._rest = seconds
+            client.leave(say_offline=False)
+
+    def close(self, *, say_offline: bool) -> None:
+        """Leave, so that others learn it if they should. Returns within a second, also when the broker hangs."""
+        self._say_offline = say_offline
         self._closing.set()
         client = self._client
         if client:
-            client.leave()
+            client.leave(say_offline=say_offline)
         if self._thread:
             self._thread.join(_JOIN_SECONDS)
             if client and self._thread.is_alive():
@@ -191,12 +209,15 @@ class Connection:
         return client if client and client.epoch == epoch else None
 
     def _run(self) -> None:
-        failures = 0
         while not self._closing.is_set():
             started = self._clock.monotonic()
             end = self._connected_once()
             if self._closing.is_set():
                 return
+            if self._rest:
+                seconds, self._rest = self._rest, 0.0
+                self._pause(seconds)
+                continue
             if end.problem != self.problem:
                 log.info("%s", end.problem.text)
             self.problem = end.problem
@@ -205,10 +226,14 @@ class Connection:
                 self._version5, self._only_311 = False, end.kind == "version"
                 continue
             self._version5 = not self._only_311
-            if end.kind == "lost" and self._clock.monotonic() - started > _STEADY_SECONDS:
-                failures = 0
-            self._closing.wait(pause_after(end, failures, self._random.uniform(0.7, 1.3)))
-            failures += 1
+            self._failures = failures_after(end, self._clock.monotonic() - started, self._failures)
+            self._pause(pause_after(end, self._failures, self._random.uniform(0.7, 1.3)))
+            self._failures += 1
+
+    def _pause(self, seconds: float) -> None:
+        until = self._clock.monotonic() + seconds
+        while (left := until - self._clock.monotonic()) > 0 and not self._closing.is_set():
+            self._closing.wait(min(left, _LOOK_SECONDS))
 
     def _connected_once(self) -> End:
         """Connect, stay until the end, and return how it came."""
@@ -251,7 +276,7 @@ class Connection:
         """Serve the connection to its end; return False when the broker never greeted us."""
         deadline = self._clock.monotonic() + CONNACK_SECONDS
         if self._closing.is_set():
-            client.leave()
+            client.leave(say_offline=self._say_offline)
         while True:
             while self._backlog() > MOST_POSTS and not self._closing.is_set():
                 self._closing.wait(0.002)

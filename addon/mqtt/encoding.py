@@ -17,7 +17,7 @@ _SHORTER = ((1024, 128), (512, 64), (256, 32), (128, 16), (64, 8), (40, 4), (40,
 _LAST_RESORT = (24, 1)
 _MOST_KEYS = 16
 _HEAD = frozenset({"v", "id", "seq", "ts", "iid", "event_type"})
-_NEVER_CUT = _HEAD | {"event_id", "run_id", "account_id", "calendar_id", "command", "code"}
+_NEVER_CUT = _HEAD | {"event_id", "run_id", "account_id", "calendar_id", "batch_id", "command", "code"}
 _LAST_INSTANT = 253402300799.0  # the end of the year 9999
 
 

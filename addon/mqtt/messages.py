@@ -1,6 +1,7 @@
 """What we say becomes flat JSON of at most 4 KB: outcomes, states, settings and answers."""
 
 import hashlib
+import re
 
 from addon.mqtt.encoding import VERSION, Json, Voice, encoded, rfc3339
 from calbot.model import Answer, CalendarKey, Notice, Outcome, Outgoing
@@ -8,6 +9,10 @@ from calbot.status import AccountStatus, CalendarStatus, Health, Reason, Snapsho
 
 _MOST_DATA = 16
 _LONGEST_KEY = 40
+_ADDRESS = re.compile(r"[^\s\"'<>,;:()]+@[^\s\"'<>,;:()]+")
+_ABOUT_THE_MESSAGE = frozenset(
+    {"bad_json", "invalid", "unknown_command", "stale", "retained_rejected", "too_large", "rate_limited"}
+)
 _NOT_OURS = frozenset({"icon", "friendly_name", "state", "device_class", "event_types", "unit_of_measurement"})
 
 
@@ -238,11 +243,22 @@ def answer(
             "status": said.status,
             "final": said.final,
             "code": said.code,
-            "message": said.message,
+            "message": _answer_text(voice, said),
             "retryable": said.retryable,
             "retry_after_s": said.retry_after_s,
-            "data": {**said.data},
+            "data": {key: _without_people(voice, value) for key, value in said.data.items()},
             "duplicate": duplicate,
             "duration_ms": round(max(0.0, now - received) * 1000, 1),
         }
     )
+
+
+def _answer_text(voice: Voice, said: Answer) -> str:
+    """Return the sentence of an answer. The minimum tells only what is about the message, never about Google."""
+    if voice.detail == "minimal" and said.code not in _ABOUT_THE_MESSAGE:
+        return ""
+    return str(_without_people(voice, said.message))
+
+
+def _without_people(voice: Voice, value: Json) -> Json:
+    return _ADDRESS.sub("…", value) if voice.detail == "minimal" and isinstance(value, str) else value

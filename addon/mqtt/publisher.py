@@ -1,6 +1,7 @@
 """The outbox goes out: in order, one at a time per stream while its gate is open, and marked once heard."""
 
 import logging
+import sqlite3
 from collections.abc import Callable
 from typing import Literal, get_args
 
@@ -136,8 +137,8 @@ class Publisher:
             soon = any(due is not None and due <= now + SOON for due in dues)
             if not soon and not self._in_flight:
                 self._mark()
-        except StoreError as error:
-            log.warning("%s", error)
+        except (StoreError, sqlite3.Error) as error:
+            log.warning("Events wait, because the store cannot be used: %s", error)
             self._not_before = now + AFTER_TROUBLE
             return self._not_before
         return min((due for due in dues if due is not None), default=None)

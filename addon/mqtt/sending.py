@@ -33,14 +33,19 @@ class Message:
 
 
 class Sender:
-    """Publishes through one connection at a time. Our own queue is the truth, not the client's."""
+    """Publishes through one connection at a time. Our own queue is the truth, not the client's.
+
+    `published` counts what went out, `answered` how far the broker's answers have come on this connection.
+    """
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
         self._epoch: int | None = None
         self._window = 0
         self._waiting: collections.deque[Message] = collections.deque()
-        self._unanswered: dict[int, Message] = {}
+        self._unanswered: dict[int, tuple[int, Message]] = {}
+        self.published = 0
+        self.answered = 0
 
     @property
     def waiting(self) -> int:
@@ -58,7 +63,8 @@ class Sender:
 
     def disconnected(self) -> None:
         """Keep what is owed for the next connection, and nothing else."""
-        kept = [message for message in (*self._unanswered.values(), *self._waiting) if message.owed]
+        unanswered = [message for _, message in self._unanswered.values()]
+        kept = [message for message in (*unanswered, *self._waiting) if message.owed]
         self._epoch = None
         self._unanswered.clear()
         self._waiting = collections.deque(kept)
@@ -80,7 +86,8 @@ class Sender:
         """Note that the broker answered a message, and use the room."""
         if epoch != self._epoch:
             return
-        self._unanswered.pop(mid, None)
+        number, _ = self._unanswered.pop(mid, (0, None))
+        self.answered = max(self.answered, number)
         self.flush()
 
     def flush(self) -> None:
@@ -95,7 +102,8 @@ class Sender:
             epoch, message.topic, message.payload, retain=message.retain, correlation=message.correlation
         )
         if mid is not None:
-            self._unanswered[mid] = message
+            self.published += 1
+            self._unanswered[mid] = (self.published, message)
         return mid
 
 

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 class Line(Wire, Protocol):
     """A connection with everything that a session does on it."""
 
-    def subscribe(self, epoch: int, *filters: str) -> int | None:
+    def subscribe(self, epoch: int, *filters: str, qos: int = 1) -> int | None:
         """Ask for subscriptions; return the id of the answer."""
         ...
 
@@ -36,6 +36,10 @@ class Line(Wire, Protocol):
 
     def drop(self) -> None:
         """Cut the connection; a new one is made."""
+        ...
+
+    def rest(self, epoch: int, seconds: float) -> None:
+        """Leave without a word, and come back after so many seconds."""
         ...
 
 
@@ -78,7 +82,6 @@ class Session:
         self._lost_at: float | None = None
         self._denied: int | None = None
         self.problem: Problem | None = None
-        self._theirs = False
 
     @property
     def speaking(self) -> bool:
@@ -105,12 +108,11 @@ class Session:
         """Forget the connection."""
         if self._link is None or self._link.epoch != epoch:
             return
+        self._road.disconnected()
         self._link = self._fence = self._commands = None
         self._subscribed = False
         self._claim_at = self._lost_at = self._ping_at = None
         self._held.clear()
-        if self._theirs:
-            self.problem = None
         self._sender.disconnected()
         self._publisher.disconnected()
 
@@ -171,10 +173,7 @@ class Session:
             self._line.drop()
         if self._claim is not None and self._claim_at is not None and now >= self._claim_at:
             self._claim_at = None
-            if self._theirs:
-                self._look_around(link)
-            else:
-                self._decide(link)
+            self._decide(link)
         announce_at = self._publisher.announce_at()
         if announce_at is not None and now >= announce_at:
             self._states.tell_everything()
@@ -184,10 +183,13 @@ class Session:
             self._ping = self._send_ping(link, f"self-{self._iid}-{self._random.token(6).hex()}")
 
     def _look_around(self, link: Connected) -> None:
-        """Ask what is retained here before we say anything."""
-        self._claim, self._claim_at, self._theirs = Claim(self._iid), None, False
+        """Ask what is retained here before we say anything.
+
+        With QoS 0, which comes past commands: those are not acknowledged yet, and 20 of them hold up QoS 1.
+        """
+        self._claim, self._claim_at = Claim(self._iid), None
         self._lost_at = self._clock.monotonic() + ANSWER_SECONDS
-        self._line.subscribe(link.epoch, self._topics.info, self._topics.availability)
+        self._line.subscribe(link.epoch, self._topics.info, self._topics.availability, qos=0)
         self._fence = self._line.subscribe(link.epoch, HOMEASSISTANT_STATUS)
 
     def _heard(self, message: Received, link: Connected) -> None:
@@ -203,9 +205,7 @@ class Session:
             self._claim = self._claim.after_availability(message.payload)
         elif message.topic == topics.response("ping"):
             self._claim = self._claim.after_response(message.payload)
-        if self._theirs and not self._claim.online:
-            self._look_around(link)
-        elif self._claim_at is not None and not self._theirs:
+        if self._claim_at is not None:
             self._decide(link)
 
     def _decide(self, link: Connected) -> None:
@@ -217,22 +217,14 @@ class Session:
                 self._take(claim, link)
             case "ask":
                 asked = f"claim-{self._iid}-{self._random.token(6).hex()}"
-                self._line.subscribe(link.epoch, self._topics.response("ping"))
+                self._line.subscribe(link.epoch, self._topics.response("ping"), qos=0)
                 self._ping = self._send_ping(link, asked)
                 self._claim = claim.after_asking(asked, now)
                 self._claim_at = self._claim.until
             case "waiting":
                 pass
             case "theirs":
-                self._theirs = True
-                text = (
-                    f"Another Calbot ({claim.other}) works under {self._topics.base}/ on this broker. "
-                    "Give one of them another mqtt.base_topic, or stop it."
-                )
-                if self.problem is None:
-                    log.warning("%s", text)
-                self.problem = Problem("duplicate_instance", text)
-                self._claim_at = now + AGAIN_SECONDS
+                self._leave_it_to(claim.other, link)
 
     def _take(self, claim: Claim, link: Connected) -> None:
         """Make the topic ours, and clear what another installation or an earlier run of ours left behind."""
@@ -242,11 +234,25 @@ class Session:
         topics = self._topics
         self._line.unsubscribe(link.epoch, topics.info, topics.availability, topics.response("ping"))
         self._claim = self._claim_at = self.problem = None
-        self._theirs = False
         self._announce(link)
         held, self._held = self._held, []
         for message in held:
             self.received(message)
+
+    def _leave_it_to(self, other: str, link: Connected) -> None:
+        """Go away without a word, so that nobody takes the other one for offline, and look again later."""
+        text = (
+            f"Another Calbot ({other}) works under {self._topics.base}/ on this broker. "
+            "Give one of them another mqtt.base_topic, or stop it."
+        )
+        if self.problem is None:
+            log.warning("%s", text)
+        self.problem, self._claim_at = Problem("duplicate_instance", text), None
+        self._line.unsubscribe(link.epoch, self._topics.commands)
+        held, self._held = self._held, []
+        for message in held:  # the other one has answered them
+            self._line.acknowledge(message)
+        self._line.rest(link.epoch, AGAIN_SECONDS)
 
     def _announce(self, link: Connected) -> None:
         """Subscribe, say that we are online, tell the states, then let events go."""

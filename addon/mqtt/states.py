@@ -116,6 +116,8 @@ class States:
             self._tell(topics.account_state(account.aid), messages.account_state(voice, account, now))
         self._clear_gone({account.aid for account in snapshot.accounts})
         healthy = (health.level, len(health.reasons), messages.push(snapshot))
+        if monotonic >= self._health_at:
+            self._retained.put(topics.availability, b"online")  # somebody may have said otherwise of us
         if healthy != self._healthy or monotonic >= self._health_at:
             self._healthy, self._health_at = healthy, monotonic + HEALTH_EVERY
             waiting = outbox.depth(self._database.read())

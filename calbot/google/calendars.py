@@ -12,6 +12,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_at
 from calbot.errors import (
     CalbotError,
     ChangedMeanwhile,
+    Deleted,
     NotFound,
     Refused,
     RetryLater,
@@ -27,6 +28,8 @@ from calbot.ports import Clock, Random
 DEFAULT_API = "https://www.googleapis.com/calendar/v3/"
 PAGE_SIZE = 2500
 CHANNEL_SECONDS = 7 * 86400
+COOL_DOWN = 6 * 3600.0
+NO_PUSH = "pushNotSupportedForRequestedResource"
 _TRIES = 3
 _LONGEST_BRIDGE = 4.0
 T = TypeVar("T")
@@ -67,6 +70,7 @@ class _ErrorItem(msgspec.Struct):
 
 
 class _ErrorBody(msgspec.Struct):
+    status: str = ""
     errors: tuple[_ErrorItem, ...] = ()
 
 
@@ -93,7 +97,7 @@ class GoogleCalendars:
     def page(self, calendar: str, *, sync_token: str | None, page_token: str | None) -> Page:
         """Return one page of what changed since `sync_token`, or of everything.
 
-        The parameters never vary: Google ties the sync token to them.
+        The parameters never vary: Google ties the sync token to them. Raises StaleSyncToken when it no longer holds.
         """
         call = self._events.list(
             calendarId=calendar,
@@ -104,14 +108,19 @@ class GoogleCalendars:
             fields=wire.LIST_FIELDS,
             prettyPrint=False,
         )
-        return self._read(call, wire.page)
+        try:
+            return self._read(call, wire.page)
+        except Refused as error:
+            if sync_token is None or error.reason != "invalid_request":
+                raise
+            raise StaleSyncToken(str(error), "conflict") from error
 
     def get(self, calendar: str, event_id: str) -> Event:
-        """Return the event as it is now. Raises NotFound when it is deleted or was never there."""
+        """Return the event as it is now. Raises Deleted when it is, NotFound when Google knows nothing of it."""
         call = self._events.get(calendarId=calendar, eventId=event_id, fields=wire.EVENT_FIELDS, prettyPrint=False)
         found = self._read(call, wire.change)
         if isinstance(found, Gone):
-            raise NotFound("The event is deleted.", "not_found")
+            raise Deleted("The event is deleted.", "not_found")
         return found
 
     def add_guests(
@@ -129,11 +138,11 @@ class GoogleCalendars:
         call.headers["If-Match"] = event.etag
         written = self._write(call, wire.change)
         if isinstance(written, Gone):
-            raise NotFound("The event was deleted meanwhile.", "not_found")
+            raise Deleted("The event was deleted meanwhile.", "not_found")
         return msgspec.structs.replace(event, etag=written.etag, guests=written.guests, stamp=stamp)
 
-    def open_channel(self, channel: Channel, token: str) -> Channel:
-        """Open a push channel; return it with its resource id and expiry."""
+    def open_channel(self, channel: Channel, token: str) -> Channel | None:
+        """Open a push channel; return it with its resource id and expiry, None when the calendar has no push."""
         body = {
             "id": channel.id,
             "type": "web_hook",
@@ -142,7 +151,12 @@ class GoogleCalendars:
             "params": {"ttl": str(CHANNEL_SECONDS)},
         }
         call = self._events.watch(calendarId=channel.key.calendar, body=body, prettyPrint=False)
-        opened = self._write(call, wire.channel)
+        try:
+            opened = self._write(call, wire.channel)
+        except Refused as error:
+            if isinstance(error.__cause__, HttpError) and _reason(error.__cause__) == NO_PUSH:
+                return None
+            raise
         return msgspec.structs.replace(channel, resource_id=opened.resource_id, expires=opened.expires)
 
     def close_channel(self, channel: Channel) -> None:
@@ -192,7 +206,7 @@ def _reason(error: HttpError) -> str:
         answer = msgspec.json.decode(error.content, type=_ErrorAnswer)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return ""
-    return answer.error.errors[0].reason if answer.error.errors else ""
+    return answer.error.errors[0].reason if answer.error.errors else answer.error.status
 
 
 def _retry_after(error: HttpError) -> float | None:
@@ -214,7 +228,9 @@ def _translated(error: HttpError, *, write: bool) -> CalbotError:
     status, reason = int(error.resp.status), _reason(error)
     text = f"Google answered {status} {reason}".rstrip() + "."
     if reason in _LIMITS or status == 429:
-        return RetryLater(text, _LIMITS.get(reason, "rate_limited"), _retry_after(error))
+        limit = _LIMITS.get(reason, "rate_limited")
+        rest = COOL_DOWN if write and limit == "calendar_limits" else None
+        return RetryLater(text, limit, _retry_after(error) or rest)
     match status:
         case 401 if reason.startswith("push."):
             return Refused(text, "forbidden")
@@ -223,18 +239,22 @@ def _translated(error: HttpError, *, write: bool) -> CalbotError:
             return RetryLater("Google does not accept a token that it has just given.", "auth_expired")
         case 403 if reason == "insufficientPermissions":
             return SignInNeeded("The sign-in lacks the permission to use calendars.", "auth_revoked")
-        case 404 | 410 if reason not in {"fullSyncRequired", "updatedMinTooLongAgo"}:
+        case 404:
             return NotFound(text, "not_found")
-        case 410:
+        case 410 if reason in {"fullSyncRequired", "updatedMinTooLongAgo"}:
             return StaleSyncToken(text, "conflict")
+        case 410:
+            return Deleted(text, "not_found")
         case 412:
             return ChangedMeanwhile(text, "conflict")
         case 409:
             return RetryLater(text, "conflict")
-        case 403:
-            return Refused(text, "forbidden")
         case _ if status >= 500 or status == 408:
             unsure = Uncertain if write else RetryLater
             return unsure(text, "upstream_5xx", _retry_after(error))
+        case _ if not reason:  # Somebody on the way answered: Google itself gives a reason.
+            return RetryLater(text, "upstream_5xx", _retry_after(error))
+        case 403:
+            return Refused(text, "forbidden")
         case _:
             return Refused(text, "invalid_request")

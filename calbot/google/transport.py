@@ -21,10 +21,12 @@ WINDOW_SECONDS = 60.0
 WINDOW_CALLS = 480
 RESERVED_FOR_READS = 40
 LARGEST_ANSWER = 64 * 2**20
-_NOT_SENT = (
-    urllib3.exceptions.NewConnectionError,
-    urllib3.exceptions.ConnectTimeoutError,
-    urllib3.exceptions.SSLError,
+_NOT_SENT = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError)
+_DEAD_SIGN_INS = frozenset(
+    {
+        *("invalid_grant", "invalid_client", "unauthorized_client", "deleted_client", "disabled_client"),
+        *("invalid_scope", "admin_policy_enforced", "org_internal"),
+    }
 )
 
 
@@ -122,7 +124,7 @@ class AccountHttp:
         try:
             self._credentials.refresh(RefreshRequest(self._pool))
         except RefreshError as error:
-            if error.retryable:
+            if not _is_dead(error):
                 raise RetryLater("Google's sign-in service does not answer just now.", "upstream_5xx") from error
             message = (
                 f"Google no longer accepts the sign-in of {self._email}; sign in again "
@@ -131,8 +133,17 @@ class AccountHttp:
             raise SignInNeeded(message, "auth_revoked") from error
         except (GoogleAuthError, urllib3.exceptions.HTTPError) as error:
             raise RetryLater("Google's sign-in service cannot be reached.", "network") from error
-        except ValueError as error:
+        except (ValueError, TypeError, KeyError, AttributeError) as error:  # The library trusts every 200.
             raise RetryLater("Google's sign-in service gave an answer that is not one.", "upstream_5xx") from error
+
+
+def _is_dead(error: RefreshError) -> bool:
+    """Say whether Google refuses the sign-in itself; anything else that the sign-in service answers may pass."""
+    answer = error.args[1] if len(error.args) > 1 else None
+    if isinstance(answer, dict):
+        return answer.get("error") in _DEAD_SIGN_INS
+    # The library's own words for an `invalid_grant` by which a Workspace asks for the password again.
+    return str(error).startswith("Reauthentication is needed")
 
 
 def _translated(error: urllib3.exceptions.HTTPError, *, write: bool) -> CalbotError:

@@ -8,8 +8,8 @@ from calbot.model import Change, Event, Gone, Guest, Page, Unreadable
 
 LIST_FIELDS = (
     "nextPageToken,nextSyncToken,summary,timeZone,items(id,etag,status,iCalUID,eventType,summary,description,"
-    "location,start,end,recurrence,recurringEventId,originalStartTime,organizer,attendees,attendeesOmitted,"
-    "visibility,transparency,locked,privateCopy,htmlLink,extendedProperties/private)"
+    "location,start,end,recurrence,recurringEventId,originalStartTime,creator,organizer,attendees,"
+    "attendeesOmitted,visibility,transparency,locked,privateCopy,htmlLink,extendedProperties/private)"
 )
 EVENT_FIELDS = LIST_FIELDS[LIST_FIELDS.index("(") + 1 : -1]
 
@@ -53,6 +53,7 @@ class _Item(_Wire):
     recurrence: tuple[str, ...] = ()
     recurring_event_id: str | None = None
     original_start_time: _Moment | None = None
+    creator: _Person | None = None
     organizer: _Person | None = None
     attendees: tuple[msgspec.Raw, ...] = ()
     attendees_omitted: bool = False
@@ -151,6 +152,7 @@ def _change(item: _Item) -> Change:
         series=item.recurring_event_id,
         original_start=original,
         organiser=organiser.email.lower(),
+        creator=item.creator.email.lower() if item.creator else "",
         organised_by_us=organiser.self,
         my_response=next((who.response_status for who, _ in attendees if who.self), None),
         guests=tuple(Guest(who.email.lower(), entry) for who, entry in attendees),

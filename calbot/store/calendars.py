@@ -9,6 +9,7 @@ from calbot.store.database import Tx
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Event).decode
+_decode_change = msgspec.msgpack.Decoder(Change).decode
 _CHUNK = 500
 
 
@@ -45,11 +46,6 @@ def synced(tx: Tx, calendar_id: int, sync_token: str, name: str, time_zone: str,
     )
 
 
-def forget_token(tx: Tx, calendar_id: int) -> None:
-    """Ask for everything next time."""
-    tx.execute("UPDATE calendar SET sync_token = NULL WHERE id = ?", (calendar_id,))
-
-
 def last_successes(tx: Tx, account: str) -> dict[str, float]:
     """Return when each calendar of the account was last synced."""
     rows = tx.execute(
@@ -60,15 +56,15 @@ def last_successes(tx: Tx, account: str) -> dict[str, float]:
 
 
 def save(tx: Tx, calendar_id: int, changes: Iterable[Change]) -> None:
-    """Take over events as they are now; what is gone keeps its last content."""
+    """Take over events as they are now; what is gone is forgotten."""
     latest = {change.id: change for change in changes}.values()
     tx.executemany(
         "INSERT INTO event (calendar_id, id, etag, body) VALUES (?, ?, ?, ?) "
-        "ON CONFLICT DO UPDATE SET etag = excluded.etag, body = excluded.body, gone = 0",
+        "ON CONFLICT DO UPDATE SET etag = excluded.etag, body = excluded.body",
         ((calendar_id, event.id, event.etag, _encode(event)) for event in latest if isinstance(event, Event)),
     )
     gone = [(calendar_id, change.id) for change in latest if isinstance(change, Gone)]
-    tx.executemany("UPDATE event SET gone = 1 WHERE calendar_id = ? AND id = ?", gone)
+    tx.executemany("DELETE FROM event WHERE calendar_id = ? AND id = ?", gone)
 
 
 def forget_events(tx: Tx, calendar_id: int) -> None:
@@ -80,7 +76,7 @@ def saved(tx: Tx, calendar_id: int) -> Iterator[list[Event]]:
     """Yield the live events, some hundred at a time."""
     last = 0
     while rows := tx.execute(
-        "SELECT rowid, body FROM event WHERE calendar_id = ? AND NOT gone AND rowid > ? ORDER BY rowid LIMIT ?",
+        "SELECT rowid, body FROM event WHERE calendar_id = ? AND rowid > ? ORDER BY rowid LIMIT ?",
         (calendar_id, last, _CHUNK),
     ).fetchall():
         last = rows[-1][0]
@@ -99,18 +95,17 @@ def wrote(tx: Tx, key: EventKey, over: str, written: Event) -> None:
 def event(tx: Tx, key: EventKey) -> Event | None:
     """Return a live event as it was last seen."""
     row = tx.execute(
-        "SELECT body FROM event WHERE NOT gone AND id = ? AND calendar_id = "
+        "SELECT body FROM event WHERE id = ? AND calendar_id = "
         "(SELECT id FROM calendar WHERE account = ? AND calendar = ?)",
         (key.event, key.account, key.calendar),
     ).fetchone()
     return _decode(row[0]) if row else None
 
 
-def mark_gone(tx: Tx, key: EventKey) -> None:
-    """Note that the event is deleted; its last content stays."""
+def forget(tx: Tx, key: EventKey) -> None:
+    """Forget an event that is deleted."""
     tx.execute(
-        "UPDATE event SET gone = 1 WHERE id = ? AND calendar_id = "
-        "(SELECT id FROM calendar WHERE account = ? AND calendar = ?)",
+        "DELETE FROM event WHERE id = ? AND calendar_id = (SELECT id FROM calendar WHERE account = ? AND calendar = ?)",
         (key.event, key.account, key.calendar),
     )
 
@@ -121,13 +116,11 @@ def clear_stage(tx: Tx, calendar_id: int) -> None:
 
 
 def stage(tx: Tx, calendar_id: int, changes: Iterable[Change]) -> None:
-    """Keep a page until its listing is complete."""
+    """Keep a page until its listing is complete; what is gone has no etag."""
     tx.executemany(
         "INSERT INTO staged (calendar_id, id, etag, body) VALUES (?, ?, ?, ?)",
         (
-            (calendar_id, change.id, "", _encode_gone(change))
-            if isinstance(change, Gone)
-            else (calendar_id, change.id, change.etag, _encode(change))
+            (calendar_id, change.id, change.etag if isinstance(change, Event) else None, _encode(change))
             for change in changes
         ),
     )
@@ -137,24 +130,24 @@ def staged(tx: Tx, calendar_id: int) -> Iterator[list[Change]]:
     """Yield what was staged, in the order it came, some hundred at a time."""
     last = 0
     while rows := tx.execute(
-        "SELECT rowid, etag, body FROM staged WHERE calendar_id = ? AND rowid > ? ORDER BY rowid LIMIT ?",
+        "SELECT rowid, body FROM staged WHERE calendar_id = ? AND rowid > ? ORDER BY rowid LIMIT ?",
         (calendar_id, last, _CHUNK),
     ).fetchall():
         last = rows[-1][0]
-        yield [_decode(body) if etag else _decode_gone(body) for _, etag, body in rows]
+        yield [_decode_change(body) for _, body in rows]
 
 
 def take_over_stage(tx: Tx, calendar_id: int) -> None:
-    """Make the staged listing what we know."""
+    """Make the staged listing what we know; of an event that is on several pages, the last word counts."""
+    latest = "(SELECT id, etag, body, max(rowid) FROM staged WHERE calendar_id = ?1 GROUP BY id)"
     tx.execute(
         "INSERT INTO event (calendar_id, id, etag, body) "
-        "SELECT calendar_id, id, etag, body FROM staged WHERE calendar_id = ? AND etag != '' ORDER BY rowid "
-        "ON CONFLICT DO UPDATE SET etag = excluded.etag, body = excluded.body, gone = 0",
+        f"SELECT ?1, id, etag, body FROM {latest} WHERE etag IS NOT NULL "
+        "ON CONFLICT DO UPDATE SET etag = excluded.etag, body = excluded.body",
         (calendar_id,),
     )
     tx.execute(
-        "UPDATE event SET gone = 1 WHERE calendar_id = ?1 AND id IN "
-        "(SELECT id FROM staged WHERE calendar_id = ?1 AND etag = '')",
+        f"DELETE FROM event WHERE calendar_id = ?1 AND id IN (SELECT id FROM {latest} WHERE etag IS NULL)",
         (calendar_id,),
     )
 
@@ -167,7 +160,7 @@ def events(tx: Tx, calendar_id: int, ids: Iterable[str]) -> dict[str, Event]:
         some = wanted[first : first + _CHUNK]
         marks = ",".join("?" * len(some))
         rows = tx.execute(
-            f"SELECT id, body FROM event WHERE calendar_id = ? AND NOT gone AND id IN ({marks})",
+            f"SELECT id, body FROM event WHERE calendar_id = ? AND id IN ({marks})",
             (calendar_id, *some),
         )
         found |= {id_: _decode(body) for id_, body in rows}
@@ -176,19 +169,14 @@ def events(tx: Tx, calendar_id: int, ids: Iterable[str]) -> dict[str, Event]:
 
 def count(tx: Tx, calendar_id: int) -> int:
     """Return how many live events we know."""
-    (number,) = tx.execute("SELECT count(*) FROM event WHERE calendar_id = ? AND NOT gone", (calendar_id,)).fetchone()
+    (number,) = tx.execute("SELECT count(*) FROM event WHERE calendar_id = ?", (calendar_id,)).fetchone()
     return int(number)
 
 
 def absent(tx: Tx, calendar_id: int) -> tuple[str, ...]:
     """Return the ids of live events that the staged full listing does not name."""
     rows = tx.execute(
-        "SELECT id FROM event WHERE calendar_id = ?1 AND NOT gone AND id NOT IN "
-        "(SELECT id FROM staged WHERE calendar_id = ?1)",
+        "SELECT id FROM event WHERE calendar_id = ?1 AND id NOT IN (SELECT id FROM staged WHERE calendar_id = ?1)",
         (calendar_id,),
     )
     return tuple(id_ for (id_,) in rows)
-
-
-_encode_gone = msgspec.msgpack.Encoder().encode
-_decode_gone = msgspec.msgpack.Decoder(Gone).decode

@@ -25,6 +25,21 @@ def connect(path: str) -> sqlite3.Connection:
     return sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=5.0)
 
 
+@contextlib.contextmanager
+def translated(*also: type[OSError]) -> Iterator[None]:
+    """Say in our words what SQLite says, or the disk where `also` is OSError. Raises StoreError.
+
+    Reading raises what SQLite raises: who stands over a piece of work puts this around it.
+    """
+    try:
+        yield
+    except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
+        raise
+    except (sqlite3.Error, *also) as error:
+        why = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
+        raise StoreError(f"Calbot cannot use its store: {why}. Free some disk space or check the disk.") from error
+
+
 class Database:
     """The store's file in the data directory.
 
@@ -42,11 +57,8 @@ class Database:
         self.recovery: str | None = None
         self.problem: str | None = None
 
-    def open(self) -> None:
-        """Take the directory, check the file, replace it if it is damaged, and migrate it.
-
-        Raises DirectoryInUse, StoreError.
-        """
+    def take_directory(self) -> None:
+        """Keep every other Calbot out of the directory, until `close`. Raises DirectoryInUse, StoreError."""
         try:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._directory_lock = (self._directory / "calbot.lock").open("w")
@@ -60,29 +72,43 @@ class Database:
             self._directory_lock = None
             message = f"Another Calbot works in {self._directory}. Stop it, or set CALBOT_DATA to another directory."
             raise DirectoryInUse(message) from error
-        damage = _damage(self._path)
-        if damage:
-            self._replace(damage)
-        self._writer = self._configured(self._connect(str(self._path)))
-        try:
-            self._migrate(self._writer)
-        except sqlite3.Error as error:
-            raise StoreError(f"The store {self._path} cannot be used: {error}.") from error
+
+    def open(self) -> None:
+        """Take the directory, check the file, replace it if it is damaged, and migrate it. May be tried again.
+
+        Raises DirectoryInUse, StoreError.
+        """
+        if self._directory_lock is None:
+            self.take_directory()
+        with translated(OSError):
+            damage = _damage(self._path)
+            if damage:
+                self._replace(damage)
+            writer = self._configured(self._connect(str(self._path)))
+            self._migrate(writer)
+        self._writer = writer
 
     def open_beside(self) -> None:
         """Open the file of a running Calbot, to leave it a command. Raises StoreError when there is none."""
         if not self._path.exists():
             raise StoreError(f"There is no store in {self._directory} yet. Start Calbot once.")
-        self._writer = self._configured(self._connect(str(self._path)))
+        with translated():
+            self._writer = self._configured(self._connect(str(self._path)))
+
+    def examine(self) -> None:
+        """Raise StoreError when Calbot could not work with what is there. Nothing is changed."""
+        place = next(path for path in (self._directory, *self._directory.absolute().parents) if path.exists())
+        if not os.access(place, os.W_OK | os.X_OK):
+            raise StoreError(f"Calbot cannot write to {place}. Make it writable for Calbot's user.")
+        damage = _damage(self._path)
+        if damage:
+            raise StoreError(f"The store is damaged ({damage}). The next start restores an earlier copy, if there is one.")
 
     def copy_to(self, target: Path) -> None:
         """Write a whole, consistent copy, also of a running Calbot's store. Raises StoreError."""
-        try:
-            # A connection of its own: SQLite refuses VACUUM INTO to one that may only read.
-            with contextlib.closing(self._connect(str(self._path))) as connection:
-                connection.execute("VACUUM INTO ?", (str(target),))
-        except sqlite3.Error as error:
-            raise StoreError(f"The store cannot be copied: {error}.") from error
+        # A connection of its own: SQLite refuses VACUUM INTO to one that may only read.
+        with translated(), contextlib.closing(self._connect(str(self._path))) as connection:
+            connection.execute("VACUUM INTO ?", (str(target),))
 
     @contextlib.contextmanager
     def write(self) -> Iterator[Tx]:
@@ -91,19 +117,18 @@ class Database:
             raise StoreError("The store is closed.")
         with self._lock:
             try:
-                self._writer.execute("BEGIN IMMEDIATE")
-                try:
+                with translated():
+                    self._writer.execute("BEGIN IMMEDIATE")
                     yield self._writer
-                except BaseException:
-                    self._writer.execute("ROLLBACK")
-                    raise
-                self._writer.execute("COMMIT")
+                    self._writer.execute("COMMIT")
                 self.problem = None
-            except sqlite3.OperationalError as error:
-                if self._writer.in_transaction:
-                    self._writer.execute("ROLLBACK")
-                self.problem = f"Calbot cannot write its store: {error}. Free some disk space or check the disk."
-                raise StoreError(self.problem) from error
+            except StoreError as error:
+                self.problem = str(error)
+                raise
+            finally:
+                if self._writer.in_transaction:  # SQLite ends some by itself, as when the disk is full.
+                    with contextlib.suppress(sqlite3.Error):
+                        self._writer.execute("ROLLBACK")
 
     def read(self) -> Tx:
         """Return this thread's own reading connection."""
@@ -116,16 +141,21 @@ class Database:
         return reader
 
     def snapshot(self, stamp: int) -> Path:
-        """Write a whole, consistent copy beside the file and keep the newest few. `stamp` orders them."""
+        """Write a whole, consistent copy beside the file and keep the newest few; `stamp` orders them. Raises StoreError."""
         folder = self._directory / "snapshots"
-        folder.mkdir(mode=0o700, exist_ok=True)
         target = folder / f"calbot-{stamp:012d}.db"
         partial = target.with_suffix(".partial")
-        partial.unlink(missing_ok=True)
-        self.copy_to(partial)
-        partial.replace(target)
-        for old in _snapshots(self._directory)[KEPT_SNAPSHOTS:]:
-            old.unlink(missing_ok=True)
+        with translated(OSError):
+            folder.mkdir(mode=0o700, exist_ok=True)
+            for left in folder.glob("*.partial"):
+                left.unlink()
+            try:
+                self.copy_to(partial)
+                partial.replace(target)
+            finally:
+                partial.unlink(missing_ok=True)
+            for old in _snapshots(self._directory)[KEPT_SNAPSHOTS:]:
+                old.unlink(missing_ok=True)
         return target
 
     def close(self) -> None:

@@ -8,8 +8,10 @@ from calbot.model import Action, Deed, DeedState, Event, EventKey, LookUp, Skip,
 from calbot.store.database import Tx
 
 KEEP_SECONDS = 90 * 86400.0
+LONGEST_WAIT = 86400.0 + 3600.0
 _COLUMNS = (
-    "id, account, calendar, event, verb, state, action, attempts, retry_at, uncertain, reason, run_id, source, seen_at"
+    "id, account, calendar, event, verb, state, action, attempts, retry_at, uncertain, reason, run_id, source, seen_at, "
+    "batch_size, batch_index"
 )
 _OPEN = "state IN ('planned', 'started', 'parked', 'held')"
 _encode = msgspec.msgpack.Encoder().encode
@@ -30,13 +32,14 @@ def add(
     run_id: str,
     source: str,
     seen_at: float,
+    batch: tuple[int, int] | None = None,
 ) -> Deed:
     """Write an action down. A Skip is a finished row; of the others there is one open row for each event."""
     skip = isinstance(action, Skip)
     rule = None if isinstance(action, LookUp) else action.rule
     cursor = tx.execute(
         "INSERT INTO deed (account, calendar, event, verb, state, action, reason, reason_text, rule, run_id, source,"
-        " seen_at, planned_at, finished_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " seen_at, planned_at, finished_at, batch_size, batch_index) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             key.account,
             key.calendar,
@@ -52,6 +55,7 @@ def add(
             seen_at,
             now,
             now if skip else None,
+            *(batch or (None, None)),
         ),
     )
     return Deed(
@@ -63,6 +67,7 @@ def add(
         run_id=run_id,
         source=source,
         seen_at=seen_at,
+        batch=batch,
     )
 
 
@@ -149,34 +154,50 @@ def unpark(tx: Tx, account: str, reason: str) -> None:
 
 
 def due(tx: Tx, account: str, now: float, limit: int) -> list[Deed]:
-    """Return planned rows and parked ones whose time has come, oldest first."""
+    """Return parked rows whose time has come, oldest first.
+
+    A time that is more than a day away was written while the machine's clock was wrong.
+    """
     rows = tx.execute(
-        f"SELECT {_COLUMNS} FROM deed WHERE account = ? "
-        "AND (state = 'planned' OR (state = 'parked' AND retry_at <= ?)) ORDER BY id LIMIT ?",
-        (account, now, limit),
+        f"SELECT {_COLUMNS} FROM deed WHERE account = ? AND state = 'parked' AND NOT (retry_at > ? AND retry_at < ?) "
+        "ORDER BY id LIMIT ?",
+        (account, now, now + LONGEST_WAIT, limit),
     )
     return [_deed(row) for row in rows]
 
 
-def next_due(tx: Tx, account: str) -> float | None:
+def next_due(tx: Tx, account: str, now: float) -> float | None:
     """Return when the next parked row is due."""
-    (at,) = tx.execute("SELECT min(retry_at) FROM deed WHERE account = ? AND state = 'parked'", (account,)).fetchone()
+    (at,) = tx.execute(
+        "SELECT min(CASE WHEN retry_at < ?2 THEN retry_at ELSE 0 END) FROM deed "
+        "WHERE account = ?1 AND state = 'parked' AND retry_at IS NOT NULL",
+        (account, now + LONGEST_WAIT),
+    ).fetchone()
     return None if at is None else float(at)
+
+
+def open_invitation(tx: Tx, key: EventKey) -> Deed | None:
+    """Return the unfinished invitation to an event."""
+    row = tx.execute(
+        f"SELECT {_COLUMNS} FROM deed WHERE account = ? AND calendar = ? AND event = ? AND verb = 'invite' AND {_OPEN}",
+        (key.account, key.calendar, key.event),
+    ).fetchone()
+    return _deed(row) if row else None
+
+
+def of_run(tx: Tx, account: str, run_id: str) -> dict[str, int]:
+    """Return how many rows a run has, by state."""
+    rows = tx.execute(
+        "SELECT state, count(*) FROM deed WHERE account = ? AND run_id = ? AND batch_size IS NOT NULL GROUP BY state",
+        (account, run_id),
+    )
+    return {str(state): int(count) for state, count in rows}
 
 
 def counts(tx: Tx, account: str) -> dict[str, int]:
     """Return how many open rows there are, by state."""
     rows = tx.execute(f"SELECT state, count(*) FROM deed WHERE account = ? AND {_OPEN} GROUP BY state", (account,))
     return {str(state): int(count) for state, count in rows}
-
-
-def history(tx: Tx, key: EventKey) -> list[tuple[str, str | None, str | None]]:
-    """Return (state, reason, text) of every row of an event, oldest first."""
-    rows = tx.execute(
-        "SELECT state, reason, reason_text FROM deed WHERE account = ? AND calendar = ? AND event = ? ORDER BY id",
-        (key.account, key.calendar, key.event),
-    )
-    return [(state, reason, text) for state, reason, text in rows]
 
 
 def prune(tx: Tx, now: float) -> None:
@@ -186,7 +207,7 @@ def prune(tx: Tx, now: float) -> None:
 
 def _deed(row: Any) -> Deed:
     id_, account, calendar, event, verb, state, action, attempts, retry_at, uncertain, *rest = row
-    reason, run_id, source, seen_at = rest
+    reason, run_id, source, seen_at, size, index = rest
     return Deed(
         id=id_,
         key=EventKey(account, calendar, event),
@@ -200,4 +221,5 @@ def _deed(row: Any) -> Deed:
         run_id=run_id,
         source=source,
         seen_at=seen_at,
+        batch=(size, index) if size is not None else None,
     )

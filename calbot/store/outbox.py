@@ -34,30 +34,17 @@ def newest(tx: Tx, stream: Stream) -> int:
 
 def waiting(tx: Tx, stream: Stream, limit: int = 100) -> list[Outgoing]:
     """Return the oldest rows that were not sent, in order."""
-    rows = tx.execute(
-        "SELECT seq, id, body, created, attempts FROM outbox WHERE stream = ? AND state = 'waiting' "
-        "ORDER BY seq LIMIT ?",
-        (stream, limit),
-    )
-    return [Outgoing(seq, stream, id_, _decode(body), created, tries) for seq, id_, body, created, tries in rows]
+    return _rows(tx, "stream = ? AND state = 'waiting' ORDER BY seq LIMIT ?", (stream, limit))
 
 
 def since(tx: Tx, stream: Stream, seq: int, limit: int = 100) -> list[Outgoing]:
     """Return the rows from `seq` on, sent or not, in order."""
-    rows = tx.execute(
-        "SELECT seq, id, body, created, attempts FROM outbox WHERE stream = ? AND seq >= ? ORDER BY seq LIMIT ?",
-        (stream, seq, limit),
-    )
-    return [Outgoing(number, stream, id_, _decode(body), at, tries) for number, id_, body, at, tries in rows]
+    return _rows(tx, "stream = ? AND seq >= ? ORDER BY seq LIMIT ?", (stream, seq, limit))
 
 
 def latest(tx: Tx, stream: Stream, limit: int) -> list[Outgoing]:
     """Return the newest rows, sent or not, newest first."""
-    rows = tx.execute(
-        "SELECT seq, id, body, created, attempts FROM outbox WHERE stream = ? ORDER BY seq DESC LIMIT ?",
-        (stream, limit),
-    )
-    return [Outgoing(number, stream, id_, _decode(body), at, tries) for number, id_, body, at, tries in rows]
+    return _rows(tx, "stream = ? ORDER BY seq DESC LIMIT ?", (stream, limit))
 
 
 def mark_tried(tx: Tx, stream: Stream, seq: int) -> None:
@@ -86,10 +73,15 @@ def prune(tx: Tx, now: float) -> int:
     """
     lost = 0
     for stream in STREAMS:
-        (newest,) = tx.execute("SELECT coalesce(max(seq), 0) FROM outbox WHERE stream = ?", (stream,)).fetchone()
+        last = newest(tx, stream)
         doomed = "stream = ? AND seq < ? AND (created < ? OR seq <= ?)"
-        bounds = (stream, newest, now - KEEP_SECONDS, newest - KEEP_ROWS)
+        bounds = (stream, last, now - KEEP_SECONDS, last - KEEP_ROWS)
         (unsent,) = tx.execute(f"SELECT count(*) FROM outbox WHERE {doomed} AND state = 'waiting'", bounds).fetchone()
         tx.execute(f"DELETE FROM outbox WHERE {doomed}", bounds)
         lost += unsent
     return lost
+
+
+def _rows(tx: Tx, which: str, bounds: tuple[str | int, ...]) -> list[Outgoing]:
+    rows = tx.execute(f"SELECT seq, stream, id, body, created, attempts FROM outbox WHERE {which}", bounds)
+    return [Outgoing(seq, stream, id_, _decode(body), at, tries) for seq, stream, id_, body, at, tries in rows]

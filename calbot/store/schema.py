@@ -11,29 +11,31 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE TABLE calendar (
         id INTEGER PRIMARY KEY, account TEXT NOT NULL, calendar TEXT NOT NULL,
         name TEXT NOT NULL DEFAULT '', time_zone TEXT NOT NULL DEFAULT '',
-        sync_token TEXT, last_success REAL, last_full REAL,
+        sync_token TEXT, last_success REAL,
         UNIQUE (account, calendar)
     );
     CREATE TABLE event (
         calendar_id INTEGER NOT NULL REFERENCES calendar (id) ON DELETE CASCADE,
-        id TEXT NOT NULL, etag TEXT NOT NULL, body BLOB NOT NULL, gone INTEGER NOT NULL DEFAULT 0,
+        id TEXT NOT NULL, etag TEXT NOT NULL, body BLOB NOT NULL,
         PRIMARY KEY (calendar_id, id)
     );
     CREATE TABLE staged (
         calendar_id INTEGER NOT NULL REFERENCES calendar (id) ON DELETE CASCADE,
-        id TEXT NOT NULL, etag TEXT NOT NULL, body BLOB
+        id TEXT NOT NULL, etag TEXT, body BLOB NOT NULL
     );
 
     CREATE TABLE deed (
         id INTEGER PRIMARY KEY, account TEXT NOT NULL, calendar TEXT NOT NULL, event TEXT NOT NULL,
-        verb TEXT NOT NULL, target TEXT NOT NULL DEFAULT '', state TEXT NOT NULL, action BLOB NOT NULL,
+        verb TEXT NOT NULL, state TEXT NOT NULL, action BLOB NOT NULL,
         attempts INTEGER NOT NULL DEFAULT 0, retry_at REAL, uncertain INTEGER NOT NULL DEFAULT 0,
         reason TEXT, reason_text TEXT, rule TEXT, run_id TEXT NOT NULL, source TEXT NOT NULL,
-        before TEXT, after TEXT, etag TEXT, seen_at REAL NOT NULL, planned_at REAL NOT NULL, finished_at REAL
+        before TEXT, after TEXT, etag TEXT, seen_at REAL NOT NULL, planned_at REAL NOT NULL, finished_at REAL,
+        batch_size INTEGER, batch_index INTEGER
     );
-    CREATE UNIQUE INDEX open_deed ON deed (account, calendar, event, verb, target)
+    CREATE UNIQUE INDEX open_deed ON deed (account, calendar, event, verb)
         WHERE state IN ('planned', 'started', 'parked', 'held');
     CREATE INDEX deed_event ON deed (account, calendar, event);
+    CREATE INDEX deed_run ON deed (run_id) WHERE batch_size IS NOT NULL;
 
     CREATE TABLE outbox (
         stream TEXT NOT NULL, seq INTEGER NOT NULL, id TEXT NOT NULL UNIQUE, body BLOB NOT NULL,

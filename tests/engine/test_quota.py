@@ -63,4 +63,8 @@ def test_a_large_run_is_told_as_one(simulate: Simulate) -> None:
     simulation.until_quiet()
 
     (summary,) = simulation.notices("sync_completed")
-    assert summary.data["planned"] == 30
+    invited = simulation.outcomes("invited")
+    assert summary.data["done"] == 30
+    assert [outcome.batch for outcome in sorted(invited, key=lambda o: o.batch or ())] == [
+        (summary.data["run_id"], 30, index) for index in range(30)
+    ]

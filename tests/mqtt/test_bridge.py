@@ -174,7 +174,7 @@ def test_an_installation_that_only_seems_alive_is_waited_for_ten_seconds(
 
 
 def test_a_living_installation_keeps_its_place(make_house: MakeHouse, observer: Observer) -> None:
-    """We say so and publish nothing; we look again every five minutes, and follow as soon as it is gone."""
+    """We say so and publish nothing; we look again every five minutes, and follow when it is gone."""
     first = make_house()
     first.start()
     second = make_house(iid="zzzzzz")
@@ -188,11 +188,44 @@ def test_a_living_installation_keeps_its_place(make_house: MakeHouse, observer: 
     asked = len(observer.on("calbot/command/ping"))
     second.advance(301)
     wait_until(lambda: len(observer.on("calbot/command/ping")) > asked)
-    wait_until(lambda: second.bridge.problem_code == "duplicate_instance")
+    wait_until(lambda: second.bridge._connection._client is None)
+    assert second.bridge.problem_code == "duplicate_instance"
+    assert {message.payload for message in observer.on("calbot/availability")} == {b"online"}
     first.bridge.stop()
     observer.send("calbot/availability", "offline", retain=True)
+    second.advance(301)
     wait_until(lambda: second.bridge.connected)
     assert second.bridge.problem is None
+
+
+def test_an_installation_is_seen_behind_any_number_of_waiting_commands(
+    make_house: MakeHouse, observer: Observer
+) -> None:
+    """Commands are not acknowledged while it is unclear whose they are, and 20 of them hold up QoS 1."""
+    house = make_house()
+    house.start()
+    house.bridge.stop()
+    observer.send("calbot/info", {"v": 1, "iid": "zzzzzz"}, retain=True)
+    for number in range(30):
+        observer.send("calbot/command/resync", {"id": f"n{number}"})
+    observer.send("calbot/availability", "online", retain=True)
+    house.bridge = house.make_bridge()
+    house.bridge.start()
+
+    observer.wait_for("calbot/command/ping")
+
+    assert not house.bridge.connected
+    assert observer.on("calbot/response/resync") == []
+    house.advance(11)
+    observer.answers("n29", 1)
+
+
+def test_online_is_said_again_each_minute(house: House, observer: Observer) -> None:
+    """Whatever another client said in our name."""
+    observer.send("calbot/availability", "offline", retain=True)
+    house.advance(61)
+
+    assert observer.wait_for("calbot/availability", 3)[-1].payload == b"online"
 
 
 def test_two_installations_with_base_topics_of_their_own_do_not_meet(make_house: MakeHouse, observer: Observer) -> None:
@@ -229,6 +262,27 @@ def test_a_surprise_in_one_piece_of_work_does_not_stop_the_bridge(house: House, 
     observer.send("calbot/command/ping", {"id": "1"})
 
     assert observer.answers("1")[1]["status"] == "ok"
+
+
+@pytest.mark.parametrize("trouble", ["store", "snapshot"])
+def test_trouble_that_stays_is_not_met_in_a_busy_loop(
+    house: House, observer: Observer, caplog: pytest.LogCaptureFixture, trouble: str
+) -> None:
+    """A store that cannot be read, or a surprise in each step, is tried about once a second."""
+    if trouble == "store":
+        with house.database.write() as tx:
+            tx.execute("ALTER TABLE outbox RENAME TO gone")
+        house.bridge._publisher._not_before = 0.0
+    else:
+        house.engine.snapshot = None  # type: ignore[assignment]
+    caplog.clear()
+    house.bridge.changed()
+
+    for number in range(15):
+        observer.send("calbot/command/ping", {"id": f"n{number}"})
+        observer.answers(f"n{number}")
+
+    assert 1 <= len(caplog.records) <= 4, caplog.text
 
 
 def test_reasons_without_end_fit(house: House, observer: Observer) -> None:

@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
+from addon.mqtt.posts import Received
 from calbot.clock import SystemClock
 from calbot.model import Answer, Command
-from calbot.store import commands
+from calbot.store import commands, switches
 from tests.mqtt.conftest import MakeHouse, MakeObserver
 from tests.mqtt.schemas import check
 from tests.mqtt.world import House, Mosquitto, Observer, wait_until
@@ -236,6 +237,57 @@ def test_a_command_without_an_id_that_is_delivered_again_is_the_same_command(
     duplicate = observer.wait_for("calbot/response/resync")[0].json
     assert duplicate["id"] == house.engine.carried[0].id and duplicate["duplicate"]
     assert len(house.engine.carried) == 1
+
+
+def delivery(house: House, **parts: Any) -> Received:
+    """A press of a button as the broker delivers it, on the connection that stands."""
+    connection = house.bridge._connection
+    return Received(connection._epoch, mid=7, topic="calbot/command/resync", payload=b"PRESS", **parts)
+
+
+def test_a_press_that_was_lost_is_not_taken_for_an_older_one(make_house: MakeHouse, observer: Observer) -> None:
+    """The broker uses a number again once it has our acknowledgement; DUP then means a press that we never wrote."""
+    house = make_house()
+    house.start()
+    house.bridge._posts.put(delivery(house))
+    observer.wait_for("calbot/response/resync", 2)
+    wait_until(lambda: not switches.fact(house.database.read(), "mqtt_unconfirmed"))
+    house.restart_bridge()
+
+    house.bridge._posts.put(delivery(house, again=True))
+
+    observer.wait_for("calbot/response/resync", 4)
+    assert not any(message.json["duplicate"] for message in observer.on("calbot/response/resync"))
+    assert len({command.id for command in house.engine.carried}) == 2
+
+
+def test_a_press_that_was_written_is_known_after_a_restart_too(make_house: MakeHouse, observer: Observer) -> None:
+    """We die before the broker can know of our acknowledgement."""
+    house = make_house()
+    house.start()
+    house.engine.holds_back = True
+    house.on_statement("INSERT INTO command", house.bridge._connection.drop)
+    house.bridge._posts.put(delivery(house))
+    wait_until(lambda: house.engine.carried)
+    wait_until(lambda: house.bridge.connected)
+    house.restart_bridge()
+
+    house.bridge._posts.put(delivery(house, again=True))
+
+    wait_until(lambda: any(message.json["duplicate"] for message in observer.on("calbot/response/resync")))
+    assert len({command.id for command in house.engine.carried}) == 1
+
+
+def test_a_stored_answer_that_cannot_be_read_is_no_reason_for_silence(house: House, observer: Observer) -> None:
+    """Whatever goes wrong on the road is answered."""
+    observer.send("calbot/command/resync", {"id": "tx1"})
+    observer.answers("tx1")
+    with house.database.write() as tx:
+        tx.execute("UPDATE command SET answer = '{'")
+
+    observer.send("calbot/command/resync", {"id": "tx1"})
+
+    assert observer.answers("tx1", 3)[2]["code"] == "internal"
 
 
 def test_what_was_accepted_is_taken_up_again_at_the_next_start(make_house: MakeHouse, observer: Observer) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from addon.mqtt.connection import BrokerAddress, End, Problem, pause_after
+from addon.mqtt.connection import BrokerAddress, End, Problem, failures_after, pause_after
 from calbot.errors import CalbotError
 from tests.mqtt.conftest import MakeHouse, MakeObserver
 from tests.mqtt.faults import TAKEN_OVER, UNSUPPORTED_VERSION, Door, SilentServer
@@ -221,6 +221,54 @@ def test_two_clients_of_one_id_do_not_chase_each_other(make_house: MakeHouse, ma
     wait_until(lambda: house.bridge.problem)
     assert house.bridge.problem_code == "duplicate_instance"
     assert "same installation id" in str(house.bridge.problem)
+
+
+@pytest.mark.parametrize("version5", [True, False])
+@pytest.mark.parametrize("answers", [True, False])
+def test_who_finds_another_installation_leaves_without_a_word(
+    make_house: MakeHouse, make_door: Callable[..., Door], observer: Observer, version5: bool, answers: bool
+) -> None:
+    """Neither the will nor a goodbye says `offline` for the one that lives, once known or while it is asked."""
+    door = make_door()
+    if answers:
+        make_house().start()
+    else:
+        observer.send("calbot/availability", "online", retain=True)
+        observer.send("calbot/info", {"v": 1, "iid": "yyyyyy"}, retain=True)
+    second = make_house(iid="zzzzzz", broker=lambda: BrokerAddress("127.0.0.1", door.port, version5=version5))
+    second.bridge.start()
+    observer.wait_for("calbot/command/ping")
+    if not answers:
+        second.bridge.stop()
+
+    wait_until(lambda: bytes(door.heard[0]).endswith(b"\xe0\x00"))
+    assert bytes(door.heard[0]).count(b"offline") == 1  # in the will
+    second.bridge.stop()
+    assert {message.payload for message in observer.on("calbot/availability")} == {b"online"}
+
+
+def test_a_broker_that_restarts_after_a_long_time_is_found_again_at_once(
+    make_house: MakeHouse, make_door: Callable[..., Door]
+) -> None:
+    """It says DISCONNECT 0x8B; failures of weeks ago do not count."""
+    door = make_door()
+    house = make_house(broker=through(door))
+    house.start()
+    house.bridge._connection._failures = 6
+    house.advance(60)
+
+    door.say(b"\xe0\x01\x8b")
+
+    wait_until(lambda: len(door.heard) == 2, 3)
+
+
+def test_only_a_connection_that_held_forgives_failures() -> None:
+    """However it ended."""
+    problem = Problem("broker_unreachable", "x")
+
+    assert failures_after(End("refused", problem, connected=True), 60.0, 5) == 0
+    assert failures_after(End("lost", problem, connected=True), 1.0, 5) == 5
+    assert failures_after(End("silent", problem), 60.0, 5) == 5
 
 
 def test_the_pauses_between_attempts_grow_from_one_second_to_sixty() -> None:

@@ -92,6 +92,38 @@ def test_the_minimum_names_no_titles_places_or_people() -> None:
         assert all(secret not in message.replace(b"dinner1@example.com", b"") for message in said), secret
 
 
+def test_the_minimum_leaves_people_out_of_answers() -> None:
+    """What Google said names people and calendars; what is wrong with a message is told without addresses."""
+    failed = Answer(status="error", code="upstream_error", message=f"{ANNA}: Family is gone", data={"who": ANNA})
+    wrong = Answer(status="error", code="invalid", message=f"account: there is no <{ANNA}>.")
+
+    said = [
+        json.loads(messages.answer(voice, "resync", "1", answer, NOW, received=NOW, duplicate=False))
+        for voice in (Voice(IID, "minimal"), VOICE)
+        for answer in (failed, wrong)
+    ]
+
+    assert [one["message"] for one in said] == [
+        "",
+        "account: there is no <…>.",
+        f"{ANNA}: Family is gone",
+        f"account: there is no <{ANNA}>.",
+    ]
+    assert (said[0]["data"], said[2]["data"]) == ({"who": "…"}, {"who": ANNA})
+
+
+def test_an_event_of_many_tells_its_place_among_them() -> None:
+    """Which run, how many, and which of them it is."""
+    told = check("event_calendar", messages.event(VOICE, row(with_batch("b-1", 40, 7)), AIDS, NOW))
+
+    assert (told["batch_id"], told["batch_size"], told["batch_index"]) == ("b-1", 40, 7)
+
+
+def with_batch(*batch: Any) -> Outcome:
+    """The invitation as one of many."""
+    return msgspec.structs.replace(INVITED, batch=batch)
+
+
 def test_places_and_guests_are_told_only_in_full() -> None:
     """The level is the user's choice."""
     standard = messages.event(VOICE, row(), AIDS, NOW)
