@@ -24,7 +24,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("addon.app", "addon.__main__", "addon.commands"),
     (
         *("addon.mqtt.*", "addon.web.*", "addon.alerts", "addon.alerts.*"),
-        *("addon.heartbeat", "addon.supervisor", "addon.broker", "addon.logs", "addon.stopping"),
+        *("addon.heartbeat", "addon.supervisor", "addon.broker", "addon.backup", "addon.logs", "addon.stopping"),
     ),
     (
         *("addon.options", "addon.mqtt.topics", "addon.mqtt.messages", "addon.mqtt.discovery"),
@@ -42,7 +42,15 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("calbot.cli", "calbot.__main__"),
     ("calbot.engine", "calbot.commands", "calbot.switchboard"),
     ("calbot.worker", "calbot.reading", "calbot.dispatch", "calbot.slots", "calbot.inbox", "calbot.house"),
-    ("calbot.sync", "calbot.settle", "calbot.record", "calbot.channels", "calbot.deeds", "calbot.undo", "calbot.takeover"),
+    (
+        "calbot.sync",
+        "calbot.settle",
+        "calbot.record",
+        "calbot.channels",
+        "calbot.deeds",
+        "calbot.undo",
+        "calbot.takeover",
+    ),
     (
         *("calbot.store", "calbot.store.*", "calbot.vault", "calbot.clock", "calbot.google.transport"),
         *("calbot.google.calendars", "calbot.google.accounts", "calbot.google.consent"),

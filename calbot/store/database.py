@@ -18,6 +18,13 @@ Connect = Callable[[str], sqlite3.Connection]
 KEPT_SNAPSHOTS = 3
 SMALLEST_FILE = 512
 LARGEST_WAL = 4 * 2**20
+_OF_THE_DISK = frozenset(
+    {
+        *(sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY),
+        *(sqlite3.SQLITE_PERM, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM),
+    }
+)
+"""What says nothing about the file: a store is not put aside for it."""
 
 
 def connect(path: str) -> sqlite3.Connection:
@@ -26,8 +33,8 @@ def connect(path: str) -> sqlite3.Connection:
 
 
 @contextlib.contextmanager
-def translated(*also: type[OSError]) -> Iterator[None]:
-    """Say in our words what SQLite says, or the disk where `also` is OSError. Raises StoreError.
+def translated() -> Iterator[None]:
+    """Say in our words what SQLite and the disk say. Raises StoreError.
 
     Reading raises what SQLite raises: who stands over a piece of work puts this around it.
     """
@@ -35,7 +42,7 @@ def translated(*also: type[OSError]) -> Iterator[None]:
         yield
     except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
         raise
-    except (sqlite3.Error, *also) as error:
+    except (sqlite3.Error, OSError) as error:
         why = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
         raise StoreError(f"Calbot cannot use its store: {why}. Free some disk space or check the disk.") from error
 
@@ -80,7 +87,7 @@ class Database:
         """
         if self._directory_lock is None:
             self.take_directory()
-        with translated(OSError):
+        with translated():
             damage = _damage(self._path)
             if damage:
                 self._replace(damage)
@@ -100,9 +107,10 @@ class Database:
         place = next(path for path in (self._directory, *self._directory.absolute().parents) if path.exists())
         if not os.access(place, os.W_OK | os.X_OK):
             raise StoreError(f"Calbot cannot write to {place}. Make it writable for Calbot's user.")
-        damage = _damage(self._path)
+        with translated():
+            damage = _damage(self._path)
         if damage:
-            raise StoreError(f"The store is damaged ({damage}). The next start restores an earlier copy, if there is one.")
+            raise StoreError(f"The store is damaged ({damage}); the next start restores a copy of it, if there is one.")
 
     def copy_to(self, target: Path) -> None:
         """Write a whole, consistent copy, also of a running Calbot's store. Raises StoreError."""
@@ -141,11 +149,14 @@ class Database:
         return reader
 
     def snapshot(self, stamp: int) -> Path:
-        """Write a whole, consistent copy beside the file and keep the newest few; `stamp` orders them. Raises StoreError."""
+        """Write a whole, consistent copy beside the file and keep the newest few; `stamp` orders them.
+
+        Raises StoreError.
+        """
         folder = self._directory / "snapshots"
         target = folder / f"calbot-{stamp:012d}.db"
         partial = target.with_suffix(".partial")
-        with translated(OSError):
+        with translated():
             folder.mkdir(mode=0o700, exist_ok=True)
             for left in folder.glob("*.partial"):
                 left.unlink()
@@ -188,6 +199,12 @@ class Database:
             connection.executescript(script)
 
     def _replace(self, damage: str) -> None:
+        sound = next((snapshot for snapshot in _snapshots(self._directory) if _damage(snapshot) is None), None)
+        partial = self._path.with_suffix(".partial")
+        if sound is not None:
+            shutil.copyfile(sound, partial)
+            with partial.open("rb") as copied:
+                os.fsync(copied.fileno())
         aside = self._directory / "damaged"
         aside.mkdir(mode=0o700, exist_ok=True)
         number = len(list(aside.iterdir()))
@@ -195,18 +212,13 @@ class Database:
             part = self._path.with_name(self._path.name + suffix)
             if part.exists():
                 part.replace(aside / f"{number:04d}-{part.name}")
-        for snapshot in _snapshots(self._directory):
-            if _damage(snapshot) is None:
-                partial = self._path.with_suffix(".partial")
-                shutil.copyfile(snapshot, partial)
-                with partial.open("rb") as copied:
-                    os.fsync(copied.fileno())
-                partial.replace(self._path)
-                self.recovery = (
-                    f"The store was damaged ({damage}) and an earlier copy of it was restored. "
-                    "What happened since is read again from Google; nobody is invited twice."
-                )
-                return
+        if sound is not None:
+            partial.replace(self._path)
+            self.recovery = (
+                f"The store was damaged ({damage}) and an earlier copy of it was restored. "
+                "What happened since is read again from Google; nobody is invited twice."
+            )
+            return
         self.recovery = (
             f"The store was damaged ({damage}) and there was no copy of it. Calbot starts afresh: "
             "events that exist now are known and not acted on."
@@ -218,13 +230,13 @@ def _snapshots(directory: Path) -> list[Path]:
 
 
 def _damage(path: Path) -> str | None:
-    """Say what is wrong with a store's file; None for a sound or absent one."""
+    """Say what is wrong with a store's file; None for a sound or absent one. Raises what the disk raises."""
     if not path.exists():
         leftovers = path.with_name(path.name + "-wal")
         return "the file is missing" if leftovers.exists() and leftovers.stat().st_size else None
+    if path.stat().st_size < SMALLEST_FILE:  # SQLite takes such a file for a new one.
+        return "the file is empty"
     try:
-        if path.stat().st_size < SMALLEST_FILE:  # SQLite takes such a file for a new one.
-            return "the file is empty"
         connection = sqlite3.connect(path, isolation_level=None)
         try:
             (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
@@ -232,7 +244,9 @@ def _damage(path: Path) -> str | None:
             (version,) = connection.execute("PRAGMA user_version").fetchone()
         finally:
             connection.close()
-    except (sqlite3.DatabaseError, OSError) as error:
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_IOERR_SHORT_READ and error.sqlite_errorcode & 0xFF in _OF_THE_DISK:
+            raise
         return str(error)
     if verdict != "ok":
         return str(verdict)

@@ -276,7 +276,7 @@ def test_trouble_that_stays_is_not_met_in_a_busy_loop(
     else:
         house.engine.snapshot = None  # type: ignore[assignment]
     caplog.clear()
-    house.bridge.changed()
+    house.advance(61)
 
     for number in range(15):
         observer.send("calbot/command/ping", {"id": f"n{number}"})
