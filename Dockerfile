@@ -58,7 +58,7 @@ HEALTHCHECK --interval=10s --timeout=5s --start-period=90s --retries=3 \
 # No USER: the Supervisor leaves options.json to root alone. run.sh opens it and then gives up everything it had.
 # A stop request that comes before Calbot can take it waits until it can. By bash, because dash unblocks every signal
 # as soon as it has waited for a child.
-CMD ["env", "--block-signal=TERM", "bash", "/app/run.sh"]
+CMD ["/usr/bin/env", "--block-signal=TERM", "/usr/bin/bash", "/app/run.sh"]
 
 ARG BUILD_VERSION=dev
 ARG BUILD_ARCH=amd64

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from addon import logs, options, stopping
-from addon.broker import HOST, EmbeddedBroker
+from addon.broker import HOST, EmbeddedBroker, NoBroker
 from addon.mqtt.bridge import Bridge
 from addon.mqtt.connection import BrokerAddress, MqttOptions
 from addon.options import Options, Place
 from addon.web.panel import panel
-from addon.web.server import Door, DoorBlocked, WebServer
+from addon.web.server import Door, WebServer
 from addon.web.webhook import PushDoor
 from calbot import __version__, health
 from calbot.clock import SystemClock, SystemRandom
@@ -22,9 +22,11 @@ from calbot.model import Outgoing
 from calbot.settings import Settings
 from calbot.sources import Endpoints
 from calbot.store import outbox
-from calbot.store.database import Database
+from calbot.store.database import Database, translated
 
 WATCH_SECONDS = 1.0
+OPEN_AGAIN = 3.0
+BROKER_AGAIN = 10.0
 TICK_SECONDS = 30.0
 SLOWEST_STEP = 180.0
 SUPERVISOR = "172.30.32.2"
@@ -48,6 +50,8 @@ class App:
         self._random = SystemRandom()
         self._parts: list[Part] = []
         self._ticked = self._clock.monotonic()
+        self._own_broker: EmbeddedBroker | None = None
+        self._broker_due = 0.0
 
     def run(self) -> int:
         """Serve until a stop is requested; return the exit code."""
@@ -60,7 +64,7 @@ class App:
         logs.set_up(wanted.log_level if wanted is not None else "info")
         database = Database(where.data)
         try:
-            database.open()
+            database.take_directory()
         except (StoreError, DirectoryInUse) as error:
             log.critical("%s", error)
             return FAILED
@@ -80,18 +84,30 @@ class App:
 
     def _serve(self, where: Place, wanted: Options | None, problem: str | None, database: Database) -> int:
         engine = self._engine(where, wanted, problem, database)
-        engine.open()
-        bridge: Bridge | None = None
-        if wanted is not None:
-            bridge = self._bridge(engine, wanted, database)
-        if stopping.requested.is_set():
-            return self._close(engine)
-        engine.start()
-        self._doors(engine, bridge, where, wanted, database)
-        log.info("Calbot %s is running.", __version__)
-        code = self._watch(engine, bridge)
+        self._doors(engine, where, wanted, database)
+        code = OK
+        if self._open(engine, database):
+            bridge = self._bridge(engine, wanted, database) if wanted is not None else None
+            engine.start()
+            log.info("Calbot %s is running.", __version__)
+            code = self._watch(engine, bridge)
         self._close(engine)
         return code
+
+    def _open(self, engine: Engine, database: Database) -> bool:
+        """Open the store, as often as the disk refuses; return False when a stop was requested first."""
+        while not stopping.requested.is_set():
+            self._ticked = self._clock.monotonic()
+            try:
+                with translated():
+                    database.open()
+                    engine.open()
+            except StoreError as error:
+                engine.note_disk(str(error))
+                stopping.requested.wait(OPEN_AGAIN)
+            else:
+                return True
+        return False
 
     def _engine(self, where: Place, wanted: Options | None, problem: str | None, database: Database) -> Engine:
         endpoints = wanted.endpoints if wanted is not None else Endpoints()
@@ -124,11 +140,13 @@ class App:
         return bridge
 
     def _broker(self, wanted: Options) -> Callable[[], BrokerAddress]:
-        """Return who tells where the broker is: the options, else one of our own."""
+        """Return who tells where the broker is: the options, else, without a Supervisor, one of our own."""
         mqtt = wanted.mqtt
         if mqtt.host is not None:
             address = BrokerAddress(mqtt.host, mqtt.port, mqtt.username, mqtt.password)
             return lambda: address
+        if wanted.place.supervised:
+            return _no_broker
         own = EmbeddedBroker(self._clock, port=mqtt.port)
         try:
             own.start()
@@ -136,19 +154,18 @@ class App:
             log.warning("%s", error)
         else:
             self._parts.append(own)
+            self._own_broker = own
             log.info("No broker is configured: Calbot runs its own at %s:%d.", HOST, own.port)
         address = BrokerAddress(HOST, own.port)
         return lambda: address
 
-    def _doors(
-        self, engine: Engine, bridge: Bridge | None, where: Place, wanted: Options | None, database: Database
-    ) -> None:
+    def _doors(self, engine: Engine, where: Place, wanted: Options | None, database: Database) -> None:
         page = panel(
             engine,
             assess=health.assess,
             clock=self._clock,
-            alive=lambda: self._is_alive(engine),
-            mqtt_problem=lambda: bridge.problem if bridge is not None else "MQTT waits for right options.",
+            alive=lambda: self._is_alive(engine, web),
+            mqtt_problem=lambda: engine.snapshot.broker_problem if wanted else "MQTT waits for right options.",
             outcomes=lambda: _latest(database),
             options=wanted.shown() if wanted is not None else (),
             time_zone=wanted.settings.time_zone if wanted is not None else "UTC",
@@ -163,13 +180,11 @@ class App:
             )
             doors.append(Door("push door", push, where.bind, where.push_port, "CALBOT_PUSH_PORT"))
         web = WebServer(doors, self._clock)
-        try:
-            web.start()
-        except DoorBlocked as error:
-            log.warning("%s Calbot goes on without its doors; polling does not need them.", error)
-            return
         self._parts.append(web)
-        log.info("The panel is at http://%s:%d/", where.bind, web.ports[0])
+        for blocked in web.start():
+            engine.note(f"{blocked} Calbot goes on without that door; polling does not need it.")
+        if web.ports[0]:
+            log.info("The panel is at http://%s:%d/", where.bind, web.ports[0])
 
     def _watch(self, engine: Engine, bridge: Bridge | None) -> int:
         """Look after everything once a second until a stop is requested; a dead worker is not to be lived with."""
@@ -178,10 +193,11 @@ class App:
             self._ticked = self._clock.monotonic()
             try:
                 engine.tend()
-            except StoreError as error:
-                log.warning("%s", error)
+            except Exception:
+                log.exception("A surprise in looking after the engine; it goes on.")
+            self._keep_broker()
             if bridge is not None:
-                engine.note_broker(bridge.problem)
+                engine.note_broker(connected=bridge.connected, problem=bridge.problem, advice=bridge.advice)
             verdict = health.assess(engine.snapshot, self._clock.now())
             if verdict.level != level:
                 level = verdict.level
@@ -191,19 +207,36 @@ class App:
                 return FAILED
         return OK
 
-    def _is_alive(self, engine: Engine) -> bool:
-        now = self._clock.monotonic()
-        steps = [account.last_tick for account in engine.snapshot.accounts]
-        return now - self._ticked < TICK_SECONDS and all(now - step < SLOWEST_STEP for step in steps)
+    def _keep_broker(self) -> None:
+        """Start our own broker again when it has died."""
+        own = self._own_broker
+        if own is None or own.alive or self._clock.monotonic() < self._broker_due:
+            return
+        self._broker_due = self._clock.monotonic() + BROKER_AGAIN
+        try:
+            own.start()
+        except NoBroker as error:
+            log.warning("%s", error)
+        else:
+            log.info("Calbot's own broker had ended and runs again.")
 
-    def _close(self, engine: Engine) -> int:
+    def _is_alive(self, engine: Engine, web: WebServer) -> bool:
+        now = self._clock.monotonic()
+        ticked = min(self._ticked, web.ticked)
+        return now - ticked < TICK_SECONDS and engine.longest_silence() < SLOWEST_STEP
+
+    def _close(self, engine: Engine) -> None:
         engine.stop()
         for part in reversed(self._parts):
             part.stop()
         log.info("Calbot has stopped.")
-        return OK
 
 
 def _latest(database: Database) -> list[Outgoing]:
-    reader = database.read()
-    return [row for stream in outbox.STREAMS for row in outbox.latest(reader, stream, SHOWN_OUTCOMES)]
+    with translated():
+        reader = database.read()
+        return [row for stream in outbox.STREAMS for row in outbox.latest(reader, stream, SHOWN_OUTCOMES)]
+
+
+def _no_broker() -> BrokerAddress:
+    raise NoBroker("No MQTT broker is set: install the Mosquitto broker app in Home Assistant and set mqtt.host.")

@@ -44,6 +44,8 @@ def _check_shell() -> list[Checked]:
 
 def _check_broker(wanted: Options) -> Checked:
     host, port = wanted.mqtt.host, wanted.mqtt.port
+    if host is None and wanted.place.supervised:
+        return Checked("broker", "failed", "None is configured; install the Mosquitto broker app and set mqtt.host.")
     if host is None:
         return Checked("broker", "ok", "None is configured; Calbot starts its own.")
     try:

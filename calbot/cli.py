@@ -35,6 +35,14 @@ class Checked(Noun, frozen=True):
     text: str
 
 
+class _Synced(Noun, frozen=True):
+    """What a `sync` did, and what it could not do."""
+
+    outcomes: list[Outcome]
+    problems: list[str]
+    sign_in_needed: bool = False
+
+
 class _Wanted(Noun, frozen=True):
     """What the options ask of the engine."""
 
@@ -54,7 +62,8 @@ class Group(click.Group):
     """Turns our own errors into a sentence and an exit code."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command. Expected trouble ends it without a traceback."""
+        """Run the command. Expected trouble ends it without a traceback; what it writes is its user's alone."""
+        os.umask(0o077)
         try:
             return super().invoke(ctx)
         except BadOptions as error:
@@ -85,19 +94,21 @@ def sync(*, dry_run: bool, as_json: bool) -> None:
     """Read every calendar once and do what is due."""
     found = _found()
     if dry_run:
-        outcomes, problems = _sync_a_copy(found)
+        done = _sync_a_copy(found)
     else:
         try:
-            outcomes, problems = _sync_here(found)
+            done = _sync_here(found)
         except DirectoryInUse:
-            outcomes, problems = _ask_the_service(found)
+            done = _ask_the_service(found)
     if as_json:
-        document = {"outcomes": [_plain(outcome) for outcome in outcomes], "problems": problems}
+        document = {"outcomes": [_plain(outcome) for outcome in done.outcomes], "problems": done.problems}
         click.echo(json.dumps(document, indent=2, ensure_ascii=False))
     else:
-        _print(outcomes, problems, dry_run=dry_run)
-    if problems:
-        raise click.exceptions.Exit(PARTIAL if outcomes else FAILED)
+        _print(done.outcomes, done.problems, dry_run=dry_run)
+    if done.sign_in_needed:
+        raise click.exceptions.Exit(SIGN_IN)
+    if done.problems:
+        raise click.exceptions.Exit(PARTIAL if done.outcomes else FAILED)
 
 
 @calbot.command()
@@ -135,8 +146,7 @@ def _check_engine() -> Iterator[Checked]:
     accounts = _accounts(found)
     for problem in accounts.problems():
         yield Checked("token", "sign_in", problem)
-    chosen = {choice.email: choice.calendars for choice in found.settings.accounts}
-    chosen = chosen or dict.fromkeys(accounts.emails(), ("primary",))
+    chosen = found.settings.calendars(accounts.emails())
     if not chosen:
         yield Checked("accounts", "sign_in", f"Nobody is signed in; put tokens/<email>.json into {found.data}.")
     for email, calendars in chosen.items():
@@ -145,15 +155,11 @@ def _check_engine() -> Iterator[Checked]:
 
 
 def _check_store(data: Path) -> Checked:
-    database = Database(data)
     try:
-        database.open()
-    except DirectoryInUse:
-        return Checked("store", "ok", "Calbot is running.")
+        Database(data).examine()
     except StoreError as error:
         return Checked("store", "failed", str(error))
-    database.close()
-    return Checked("store", "ok", database.recovery or f"{data} can be written.")
+    return Checked("store", "ok", f"{data} can be written.")
 
 
 def _check_calendar(accounts: GoogleAccounts, email: str, calendar: str) -> Checked:
@@ -177,7 +183,7 @@ def _accounts(found: _Wanted) -> GoogleAccounts:
     )
 
 
-def _sync_here(found: _Wanted) -> tuple[list[Outcome], list[str]]:
+def _sync_here(found: _Wanted) -> _Synced:
     """Run the engine in this process until everything due is done."""
     database = Database(found.data)
     database.open()
@@ -187,7 +193,7 @@ def _sync_here(found: _Wanted) -> tuple[list[Outcome], list[str]]:
         database.close()
 
 
-def _sync_a_copy(found: _Wanted) -> tuple[list[Outcome], list[str]]:
+def _sync_a_copy(found: _Wanted) -> _Synced:
     """Run it in dry run on a copy of the store, so that not even the store learns of it."""
     with tempfile.TemporaryDirectory(prefix="calbot-") as place:
         if (found.data / "calbot.db").exists():
@@ -200,7 +206,7 @@ def _sync_a_copy(found: _Wanted) -> tuple[list[Outcome], list[str]]:
             database.close()
 
 
-def _run_once(found: _Wanted, settings: Settings, database: Database) -> tuple[list[Outcome], list[str]]:
+def _run_once(found: _Wanted, settings: Settings, database: Database) -> _Synced:
     clock = SystemClock()
     engine = Engine(settings, _accounts(found), database, clock, SystemRandom(), tend_channels=False)
     engine.open()
@@ -216,18 +222,16 @@ def _run_once(found: _Wanted, settings: Settings, database: Database) -> tuple[l
                 waiting.discard(worker)
         for worker in waiting:
             worker.inbox.wait(0.2)
-    problems = [
-        text
-        for account in engine.snapshot.accounts
-        for text in (account.sign_in_text, *(calendar.problem_text for calendar in account.calendars))
-        if text is not None
-    ]
+    found_out = engine.snapshot
+    sign_ins = [*(account.sign_in_text for account in found_out.accounts), *found_out.token_problems]
+    readings = [calendar.problem_text for account in found_out.accounts for calendar in account.calendars]
     rows = outbox.since(database.read(), "calendar", before + 1, 10_000)
     outcomes = [row.content for row in rows if isinstance(row.content, Outcome)]
-    return outcomes, [*problems, *engine.snapshot.token_problems]
+    problems = [text for text in dict.fromkeys([*sign_ins, *readings]) if text is not None]
+    return _Synced(outcomes, problems, sign_in_needed=any(sign_ins))
 
 
-def _ask_the_service(found: _Wanted) -> tuple[list[Outcome], list[str]]:
+def _ask_the_service(found: _Wanted) -> _Synced:
     """Put the command into the running service's table and wait for its answer."""
     database, clock = Database(found.data), SystemClock()
     database.open_beside()
@@ -243,8 +247,9 @@ def _ask_the_service(found: _Wanted) -> tuple[list[Outcome], list[str]]:
     rows = outbox.since(database.read(), "calendar", before + 1, 10_000)
     outcomes = [row.content for row in rows if isinstance(row.content, Outcome)]
     if answer is None:
-        return outcomes, ["The running Calbot did not answer."]
-    return outcomes, [] if answer.status == "ok" else [answer.message]
+        return _Synced(outcomes, ["The running Calbot did not answer."])
+    problems = [] if answer.status == "ok" else [answer.message]
+    return _Synced(outcomes, problems, sign_in_needed=answer.code == "auth_required")
 
 
 def _print(outcomes: list[Outcome], problems: list[str], *, dry_run: bool) -> None:

@@ -1,20 +1,24 @@
 """What each command does: switches and pauses at once, resync through the accounts' inboxes."""
 
+import logging
 import math
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from calbot.errors import BadOptions, StoreError
 from calbot.inbox import Resumed, Resync
 from calbot.model import Answer, Command, Notice, Noun
 from calbot.ports import Clock, Random
+from calbot.settings import parse_switch
+from calbot.status import FOR_EVER
 from calbot.store import commands, outbox
-from calbot.store.database import Database
-from calbot.switchboard import FOR_EVER, Switchboard
+from calbot.store.database import Database, translated
+from calbot.switchboard import Switchboard
 from calbot.worker import Worker
 
 FROM_THE_TABLE = ("cli",)
+log = logging.getLogger(__name__)
 
 
 class _Pending(Noun, frozen=True):
@@ -44,28 +48,33 @@ class Commands:
         self._random = random
         self._lock = threading.Lock()
         self._pending: dict[str, _Pending] = {}
+        self._owed: dict[str, tuple[Command, Answer]] = {}
+        self._paying = threading.Lock()
 
     def carry_out(self, command: Command) -> None:
         """Do it, or start it; trouble is an answer."""
         try:
-            answer = self._start(command)
+            with translated():
+                answer = self._start(command)
         except BadOptions as error:
             answer = Answer(status="error", code="invalid", message=str(error))
         except StoreError as error:
             answer = Answer(status="error", code="internal", message=str(error), retryable=True)
         if answer is not None:
-            self._desk.answer(command, answer)
+            self._answer(command, answer)
 
-    def take_from_table(self) -> None:
-        """Take up what the command line has put into the command table."""
+    def tend(self) -> None:
+        """Do what comes up by itself: answers that are owed, ended pauses, commands in the table. Raises StoreError."""
+        with self._paying:
+            self._pay()
+        now = self._clock.now()
+        ended = [account for account, until in self._desk.switchboard.pauses().items() if until <= now]
+        if ended:
+            self._end_pauses(ended)
+        under_way = {*self._pending, *self._owed}  # Asked before the table: an answer is stored, then forgotten here.
         for command in commands.unfinished(self._database.read(), sources=FROM_THE_TABLE):
-            if command.id not in self._pending:
+            if command.id not in under_way:
                 self.carry_out(command)
-
-    def end_pauses(self) -> None:
-        """Resume what was paused until now."""
-        for account in self._desk.switchboard.ended_pauses(self._clock.now()):
-            self._resume(account)
 
     def resynced(self, account: str, command_id: str, error: str | None) -> None:
         """Count an account as read; the last one brings the answer."""
@@ -78,8 +87,22 @@ class Commands:
             self._pending[command_id] = pending
             if pending.waits_for:
                 return
-            del self._pending[command_id]
-        self._desk.answer(pending.command, _summary(errors))
+        self._answer(pending.command, _summary(errors))
+
+    def _answer(self, command: Command, answer: Answer) -> None:
+        """Store and tell a final answer; one that cannot be stored now is owed."""
+        with self._paying:
+            self._owed[command.id] = command, answer
+            self._pending.pop(command.id, None)
+            try:
+                self._pay()
+            except StoreError as error:
+                log.warning("The answer to %s waits: %s", command.name, error)
+
+    def _pay(self) -> None:
+        for command, answer in list(self._owed.values()):
+            self._desk.answer(command, answer)
+            del self._owed[command.id]
 
     def _start(self, command: Command) -> Answer | None:
         account = command.args.get("account")
@@ -94,22 +117,29 @@ class Commands:
             case "pause":
                 return self._pause(command.args.get("minutes"), who)
             case "resume":
-                self._resume(who)
-                return Answer(status="ok", message="Calbot goes on.")
+                return self._resume(who)
             case "resync":
                 return self._resync(command, who)
             case _:
                 return Answer(status="error", code="unknown_command", message=f"There is no command {command.name}.")
 
     def _set(self, key: str, value: object, account: str | None) -> Answer:
+        key = key.removeprefix("limits.")
+        if key == "paused":
+            return self._switch_pause(account, paused=bool(parse_switch(key, value)))
         if account is not None and key != "auto_invite":
             raise BadOptions(f"{key}: it holds for the whole installation; leave the account out.")
+        text = f"{key} is now {value}."
+        if key == "invites_per_hour":
+            text += " The brake comes in a later version; until then nothing is held back."
         with self._database.write() as tx:
             self._desk.switchboard.switch(tx, key, value, account)
-            notice = _notice("settings_changed", f"{key} is now {value}.", account)
-            outbox.put(tx, [notice], self._clock.now(), self._random)
-        self._desk.settings_changed()
-        return Answer(status="ok", message=f"{key} is now {value}.")
+            outbox.put(tx, [_notice("settings_changed", text, account)], self._clock.now(), self._random)
+        self._take_force()
+        board = self._desk.switchboard
+        if account is not None and not board.effective().auto_invite:
+            text += " But auto_invite is off for the whole installation, so nobody is invited."
+        return Answer(status="ok", message=text)
 
     def _pause(self, minutes: object, account: str | None) -> Answer:
         if minutes is not None and not (
@@ -124,10 +154,28 @@ class Commands:
         self._desk.settings_changed()
         return Answer(status="ok", message=text)
 
-    def _resume(self, account: str | None) -> None:
+    def _switch_pause(self, account: str | None, *, paused: bool) -> Answer:
+        if paused:
+            return self._pause(None, account)
+        self._end_pauses([account])
+        return Answer(status="ok", message="Calbot goes on.")
+
+    def _resume(self, account: str | None) -> Answer:
+        pauses = self._desk.switchboard.pauses()
+        self._end_pauses([None, *filter(None, pauses)] if account is None else [account])
+        if account is not None and None in pauses:
+            return Answer(status="ok", message="All of Calbot is still paused; resume it without an account.")
+        return Answer(status="ok", message="Calbot goes on.")
+
+    def _end_pauses(self, accounts: Iterable[str | None]) -> None:
         with self._database.write() as tx:
-            self._desk.switchboard.resume(tx, account)
-            outbox.put(tx, [_notice("resumed", "Calbot goes on.", account)], self._clock.now(), self._random)
+            for account in accounts:
+                self._desk.switchboard.resume(tx, account)
+                outbox.put(tx, [_notice("resumed", "Calbot goes on.", account)], self._clock.now(), self._random)
+        self._take_force()
+
+    def _take_force(self) -> None:
+        """Let what was switched hold at once, also for what waits already."""
         self._desk.settings_changed()
         for worker in self._desk.workers.values():
             worker.inbox.post(Resumed())

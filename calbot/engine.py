@@ -19,8 +19,9 @@ from calbot.reading import Reading
 from calbot.settings import Settings
 from calbot.slots import Slots, ThreadSlots
 from calbot.status import AccountStatus, Snapshot
-from calbot.store import commands, ledger, outbox, switches
-from calbot.store.database import Database
+from calbot.store import commands, outbox, switches
+from calbot.store.database import Database, translated
+from calbot.store.tidying import tidy
 from calbot.switchboard import Switchboard
 from calbot.worker import Worker
 
@@ -99,39 +100,40 @@ class Engine:
         self._listeners.append(listener)
 
     def open(self) -> None:
-        """Read who and what there is. Raises StoreError."""
+        """Read who and what there is. May be tried again. Raises StoreError."""
         with self._database.write() as tx:
             self.iid = switches.installation_id(tx, self._random)
             secret = switches.fact(tx, "channel_secret") or self._random.token(32).hex()
             switches.remember(tx, "channel_secret", secret)
-            said = [Notice(event_type="started", text="Calbot started.")]
-            if self._database.recovery:
-                said.append(Notice(event_type="alert_raised", text=self._database.recovery, reason="store"))
-            outbox.put(tx, list(said), self._clock.now(), self._random)
         self._secret = bytes.fromhex(secret)
         self.switchboard.load()
-        if self._database.recovery:
-            log.warning("%s", self._database.recovery)
-            self._replace(notes=(*self._snapshot.notes, self._database.recovery))
         self._replace(settings=self.switchboard.effective())
         self.find_accounts()
+        recovery = self._database.recovery
+        said: list[Outcome | Notice] = [Notice(event_type="started", text="Calbot started.")]
+        if recovery:
+            said.append(Notice(event_type="alert_raised", text=recovery, reason="store"))
+        with self._database.write() as tx:
+            outbox.put(tx, said, self._clock.now(), self._random)
+        if recovery:
+            self.note(recovery)
 
-    def find_accounts(self) -> list[Worker]:
-        """Give every account that is chosen, or signed in where none is chosen, its worker; return the new ones."""
+    def find_accounts(self) -> None:
+        """Give every account that is chosen, or signed in where none is chosen, its worker. Raises StoreError."""
         if self._snapshot.option_problem is not None:
-            return []
-        chosen = {choice.email: choice.calendars for choice in self._settings.accounts}
-        wanted = chosen or dict.fromkeys(self._accounts.emails(), ("primary",))
-        new = [self._worker(email, calendars) for email, calendars in wanted.items() if email not in self.workers]
-        for worker in new:
-            self.workers[worker.email] = worker
-            worker.open()
+            return
+        for email, calendars in self._settings.calendars(self._accounts.emails()).items():
+            if email not in self.workers:
+                worker = self._worker(email, calendars)
+                worker.open()
+                if self._threaded:
+                    self._start(worker)
+                self.workers = {**self.workers, email: worker}
         problems = self._accounts.problems()
         if problems != self._snapshot.token_problems:
             for problem in problems:
                 log.warning("%s", problem)
             self._replace(token_problems=problems)
-        return new
 
     def start(self) -> None:
         """Give each worker its thread."""
@@ -151,21 +153,36 @@ class Engine:
 
     def tend(self) -> None:
         """Do what comes up every few seconds: new sign-ins, ended pauses, commands of the command line, tidying."""
-        for worker in self.find_accounts():
-            if self._threaded:
-                self._start(worker)
-        self.commands.end_pauses()
-        self.commands.take_from_table()
-        if self._database.problem != self._snapshot.disk_problem:
-            self._replace(disk_problem=self._database.problem)
-        if self._clock.monotonic() >= self._housekeeping_at:
-            self._housekeeping_at = self._clock.monotonic() + HOUSEKEEPING
-            self._keep_house()
+        trouble: str | None = None
+        try:
+            with translated():
+                self.find_accounts()
+                self.commands.tend()
+                if self._clock.monotonic() >= self._housekeeping_at:
+                    self._housekeeping_at = self._clock.monotonic() + HOUSEKEEPING
+                    tidy(self._database, self._clock.now(), self._random)
+        except StoreError as error:
+            trouble = str(error)
+        self.note_disk(trouble or self._database.problem)
 
-    def note_broker(self, problem: str | None) -> None:
-        """Take in how the broker is, for whoever judges."""
-        if problem != self._snapshot.broker_problem:
-            self._replace(broker_problem=problem)
+    def note(self, sentence: str) -> None:
+        """Show a sentence to people for as long as this process lives."""
+        log.warning("%s", sentence)
+        self._replace(notes=(*self._snapshot.notes, sentence))
+
+    def note_disk(self, problem: str | None) -> None:
+        """Take in how the store is, for whoever judges."""
+        if problem != self._snapshot.disk_problem:
+            if problem is not None:
+                log.warning("%s", problem)
+            self._replace(disk_problem=problem)
+            self.wrote()
+
+    def note_broker(self, *, connected: bool, problem: str | None, advice: str | None) -> None:
+        """Take in how the broker is, and what would make Home Assistant listen to it."""
+        known = self._snapshot
+        if (connected, problem, advice) != (known.broker_connected, known.broker_problem, known.broker_advice):
+            self._replace(broker_connected=connected, broker_problem=problem, broker_advice=advice)
             self.wrote()
 
     def has_dead_worker(self) -> bool:
@@ -275,7 +292,8 @@ class Engine:
         """Step a worker for ever. The bulkhead: whatever happens to one account stays with it."""
         while not self._stopping.is_set():
             try:
-                worker.step()
+                with translated():
+                    worker.step()
                 worker.inbox.wait(worker.wake_in())
             except StoreError as error:
                 log.warning("%s: %s", worker.email, error)
@@ -283,20 +301,6 @@ class Engine:
             except Exception:
                 log.exception("Surprise in the work for %s; it goes on.", worker.email)
                 self._stopping.wait(AFTER_TROUBLE)
-
-    def _keep_house(self) -> None:
-        now = self._clock.now()
-        try:
-            with self._database.write() as tx:
-                lost = outbox.prune(tx, now)
-                if lost:
-                    text = f"{lost} announcements were never fetched and are dropped after a week."
-                    outbox.put(tx, [Notice(event_type="alert_raised", text=text, reason="outbox")], now, self._random)
-                commands.prune(tx, now)
-                ledger.prune(tx, now)
-            self._database.snapshot(int(now))
-        except StoreError as error:
-            log.warning("%s", error)
 
     def _replace(self, **parts: object) -> None:
         with self._lock:

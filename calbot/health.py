@@ -26,6 +26,8 @@ def _general(snapshot: Snapshot, now: float) -> list[Reason]:
         reasons.append(Reason(code="store", text=snapshot.disk_problem, remedy="", level="problem"))
     if snapshot.broker_problem:
         reasons.append(Reason(code="mqtt", text=snapshot.broker_problem))
+    if snapshot.broker_advice:
+        reasons.append(Reason(code="not_listening", text=snapshot.broker_advice, level="ok"))
     reasons += [
         Reason(code="token_file", text=text, remedy="Sign in again.", level="problem")
         for text in snapshot.token_problems

@@ -1,6 +1,7 @@
 """One file of options, read strictly: what is wrong is said in one sentence with the line and the remedy."""
 
 import json
+import os
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -13,9 +14,13 @@ from calbot.settings import shown
 LARGEST = 200_000
 
 
-def json_options(path: Path) -> dict[str, object]:
-    """Return the content of a JSON file; a missing file is empty. Raises BadOptions."""
-    return _options(path, _json)
+def json_options(path: Path, descriptor: int | None = None) -> dict[str, object]:
+    """Return the content of a JSON file; a missing file is empty. Raises BadOptions.
+
+    Where only root may read it, as under the Supervisor, run.sh has opened it before it gave its rights up:
+    `descriptor` is that open file.
+    """
+    return _options(path, _json, descriptor)
 
 
 def yaml_options(path: Path) -> dict[str, object]:
@@ -23,9 +28,9 @@ def yaml_options(path: Path) -> dict[str, object]:
     return _options(path, _yaml)
 
 
-def _options(path: Path, read: Callable[[str, str], object]) -> dict[str, object]:
+def _options(path: Path, read: Callable[[str, str], object], descriptor: int | None = None) -> dict[str, object]:
     name = path.name
-    content = _content(path)
+    content = _content(path, descriptor)
     if content is None:
         return {}
     try:
@@ -37,12 +42,15 @@ def _options(path: Path, read: Callable[[str, str], object]) -> dict[str, object
     return found
 
 
-def _content(path: Path) -> str | None:
+def _content(path: Path, descriptor: int | None) -> str | None:
     try:
-        if not stat.S_ISREG(path.stat().st_mode):
+        if descriptor is not None:
+            content = os.pread(descriptor, LARGEST + 1, 0)
+        elif not stat.S_ISREG(path.stat().st_mode):
             raise BadOptions(f"{path.name}: is not a file; move it away, or put the options there.")
-        with path.open("rb") as file:
-            content = file.read(LARGEST + 1)
+        else:
+            with path.open("rb") as file:
+                content = file.read(LARGEST + 1)
     except FileNotFoundError:
         return None
     except OSError as error:

@@ -41,6 +41,7 @@ MOST_GUESTS = 200
 _LATER: dict[str, tuple[object, str]] = {
     "central_calendar": (None, "copies come in a later version"),
     "mirroring": (True, "copies come in a later version"),
+    "limits": ({"invites_per_hour": 50, "removals_per_pass": 5}, "the brake comes in a later version"),
     "delete_original": ({"enabled": False, "grace": 3600}, "deleting originals comes in a later version"),
     "notify": ([], "alerts come in a later version"),
     "alerts": ([], "alerts come in a later version"),
@@ -74,6 +75,11 @@ class Settings(Noun, frozen=True, kw_only=True):
     invites_per_hour: int = 50
     removals_per_pass: int = 5
     time_zone: str = "UTC"
+
+    def calendars(self, signed_in: Iterable[str]) -> dict[str, tuple[str, ...]]:
+        """Return each account's calendars; where none is chosen, the primary one of everybody who is signed in."""
+        chosen = {choice.email: choice.calendars for choice in self.accounts}
+        return chosen or dict.fromkeys(signed_in, ("primary",))
 
 
 def parse(raw: Mapping[str, object], *, endpoints_overridden: bool) -> tuple[Settings, tuple[str, ...]]:
@@ -133,6 +139,7 @@ def switch(value: object, key: str) -> bool:
 _SWITCHES: dict[str, Callable[[object, str], bool | int]] = {
     "auto_invite": switch,
     "dry_run": switch,
+    "paused": switch,
     "poll_interval": _poll_interval,
     "invites_per_hour": _invites_per_hour,
 }

@@ -52,7 +52,7 @@ _BY_OLD_NAME = {
 }
 _BROKER = {f"MQTT_{name.upper()}": f"mqtt.{name}" for name in ("host", "port", "username", "password")}
 _ENDPOINTS = ("calendar_api", "gmail_api", "auth_uri", "token_uri", "revoke_uri")
-_OTHERS = {"CALBOT_DATA", "CALBOT_IMAGE", "CALBOT_PANEL_PORT", "CALBOT_PUSH_PORT", "CALBOT_BIND"}
+_OTHERS = {"CALBOT_DATA", "CALBOT_IMAGE", "CALBOT_PANEL_PORT", "CALBOT_PUSH_PORT", "CALBOT_BIND", "CALBOT_OPTIONS_FD"}
 _OTHERS |= {f"CALBOT_{name.upper()}" for name in _ENDPOINTS}
 
 
@@ -89,7 +89,9 @@ def gather(environ: Mapping[str, str]) -> Found:
     data = data_directory(environ)
     values: dict[str, object] = {}
     origin: dict[str, str] = {}
-    _lay(values, origin, "options.json", json_options(data / "options.json"))
+    opened = env_number(environ, "CALBOT_OPTIONS_FD", -1)
+    in_file = json_options(data / "options.json", opened if opened >= 0 else None)
+    _lay(values, origin, "options.json", in_file)
     _lay(values, origin, "calbot.yaml", yaml_options(data / "calbot.yaml"))
     for name, key, value in _spoken(environ):
         group, _, inner = key.rpartition(".")

@@ -4,6 +4,8 @@ from typing import Literal
 
 from calbot.model import CalendarKey, Noun
 
+FOR_EVER = 1e12
+"""The end of a pause that has none: an instant beyond the calendar, so that no date is told for it."""
 PushState = Literal["off", "waiting", "healthy", "failed"]
 
 
@@ -49,7 +51,11 @@ class Effective(Noun, frozen=True, kw_only=True):
     first_sync: str
     invite_emails: tuple[str, ...]
     paused_until: float | None = None
-    """None: running. `inf` as a very large number: until resumed."""
+    """None: running. FOR_EVER: until resumed."""
+    accounts_off: tuple[str, ...] = ()
+    """The accounts whose own switch keeps them from inviting."""
+    accounts_paused: tuple[str, ...] = ()
+    """The accounts that are paused by themselves."""
 
 
 class Snapshot(Noun, frozen=True, kw_only=True):
@@ -62,7 +68,9 @@ class Snapshot(Noun, frozen=True, kw_only=True):
     option_problem: str | None = None
     notes: tuple[str, ...] = ()
     disk_problem: str | None = None
+    broker_connected: bool = False
     broker_problem: str | None = None
+    broker_advice: str | None = None
     pushes_refused: int = 0
 
 

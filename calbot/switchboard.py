@@ -10,7 +10,6 @@ from calbot.status import Effective
 from calbot.store import switches
 from calbot.store.database import Database, Tx
 
-FOR_EVER = 1e11
 PAUSED = "paused_until"
 
 
@@ -43,10 +42,8 @@ class Switchboard:
         switches.switch(tx, _scoped(PAUSED, account), repr(until), "")
 
     def resume(self, tx: Tx, account: str | None) -> None:
-        """End a pause; without an account, every pause."""
-        for key in list(self._switched):
-            if key == _scoped(PAUSED, account) or (account is None and key.startswith(PAUSED)):
-                switches.unswitch(tx, key)
+        """End this account's pause, or that of the installation."""
+        switches.unswitch(tx, _scoped(PAUSED, account))
 
     def adopt(self) -> None:
         """Let what was stored take force."""
@@ -66,6 +63,8 @@ class Switchboard:
             first_sync=settings.first_sync,
             invite_emails=settings.invite_emails,
             paused_until=self._paused_until(None),
+            accounts_off=tuple(key.partition("@")[2] for key in self._switched if self._is_off(key)),
+            accounts_paused=tuple(filter(None, self.pauses())),
         )
 
     def orders(self, account: str, now: float) -> Orders:
@@ -85,13 +84,16 @@ class Switchboard:
             paused=until > now,
         )
 
-    def ended_pauses(self, now: float) -> list[str | None]:
-        """Return the accounts whose pause is over; None stands for the installation's."""
-        return [
-            key.partition("@")[2] or None
+    def pauses(self) -> dict[str | None, float]:
+        """Return until when each account is paused; None stands for the installation."""
+        return {
+            key.partition("@")[2] or None: float(value)
             for key, value in self._switched.items()
-            if key.startswith(PAUSED) and float(value) <= now
-        ]
+            if key.startswith(PAUSED)
+        }
+
+    def _is_off(self, key: str) -> bool:
+        return key.startswith("auto_invite@") and self._switched[key] == "False"
 
     def _flag(self, key: str, account: str | None, *, default: bool) -> bool:
         own = self._switched.get(_scoped(key, account))

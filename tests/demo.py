@@ -207,9 +207,9 @@ class Story:
             self.listen(0.2)
         landed = sum(BOB in self.google.guests(event) for event in self.added)
         announced = len(self.radio.invited().keys() & self.added.keys())
-        print(f"\n{len(self.added)} events added")
-        print(f"{landed} have {BOB} on their guest list (read from Google)")
-        print(f"{announced} invitations were announced on MQTT (heard by an independent client)")
+        print(f"\nevents added: {len(self.added)}")
+        print(f"with {BOB} on the guest list, read from Google: {landed}")
+        print(f"invitations announced on MQTT, heard by an independent client: {announced}")
         for event, what in missing.items():
             print(f"  “{self.added[event][0]}”: {what}")
         if missing or not self.added:

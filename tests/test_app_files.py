@@ -5,9 +5,12 @@ None of that is seen before a user sees it, so each of its rules is a function f
 per violation, and a test plants a violation of each.
 """
 
+import contextlib
 import itertools
 import json
 import re
+import sqlite3
+import stat
 import struct
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePath, PurePosixPath
@@ -16,8 +19,9 @@ from typing import Any
 import pytest
 import yaml
 
-from addon import options
+from addon import backup, options
 from calbot import settings, sources
+from calbot.store.database import Database
 from tests import test_house
 from tests.test_house import PROJECT, ROOT, files
 
@@ -160,9 +164,9 @@ def untranslated(schema: Mapping[str, Any], told: object, path: str = "") -> lis
         if not isinstance(words, dict):
             found.append(f"{path}{key} has no words")
             continue
-        for part in ("name", "description"):
-            if not isinstance(words.get(part), str) or not words[part].strip():
-                found.append(f"{path}{key} has no {part}")
+        empty = [part for part in ("name", "description") if not str(words.get(part) or "").strip()]
+        odd = [part for part, text in words.items() if part != "fields" and not isinstance(text, str)]
+        found += [f"{path}{key} has no {part}, or one that YAML takes for something else" for part in [*empty, *odd]]
         if set(words) - {"name", "description", "fields"}:
             found.append(f"{path}{key} has other words than name, description and fields")
         inner = kind[0] if isinstance(kind, list) else kind
@@ -213,9 +217,8 @@ def badly_confined(profile: str) -> list[str]:
     rules = re.sub(r"^\s*#.*$", "", profile, flags=re.MULTILINE)
     wide = r"^\s*(file|capability|network|signal|ptrace|mount|unix|dbus|\S*/\*\* \S*[wx]\S*)\s*,"
     narrow = {"/data/** rwk,", "/tmp/** rwk,", "/var/tmp/** rwk,", "/dev/shm/** rwk,"}
-    for line in (match[0].strip() for match in re.finditer(wide, rules, re.MULTILINE)):
-        if line not in narrow:
-            found.append(f"{line} allows too much")
+    lines = [match[0].strip() for match in re.finditer(wide, rules, re.MULTILINE)]
+    found += [f"{line} allows too much" for line in lines if line not in narrow]
     risky = r"capability (sys_\w+|net_\w+|dac_read_search|bpf|perfmon)"
     return found + [f"capability {one} is not needed" for one in re.findall(risky, rules)]
 
@@ -225,12 +228,12 @@ def badly_built(dockerfile: str) -> list[str]:
     default = re.search(r"^ARG BUILD_FROM=(\S+)$", dockerfile, re.MULTILINE)
     found = [] if default else ["BUILD_FROM has no default"]
     bases = re.findall(r"^FROM (\S+)", dockerfile, re.MULTILINE)
-    for base in [*bases, *([default[1]] if default else [])]:
-        if base != "${BUILD_FROM}" and (":" not in base or base.endswith(":latest")):
-            found.append(f"{base} is not pinned")
+    given = [base for base in [*bases, *([default[1]] if default else [])] if base != "${BUILD_FROM}"]
+    found += [f"{base} is not pinned" for base in given if ":" not in base or base.endswith(":latest")]
     if "HEALTHCHECK --interval=10s" not in dockerfile or "/live" not in dockerfile:
         found.append("there is no health check of /live every 10 s")
-    if re.search(r"--start-interval|^# *syntax=|<<|COPY --link", re.sub(r"^#(?! *syntax).*$", "", dockerfile, flags=re.M)):
+    instructions = re.sub(r"^#(?! *syntax).*$", "", dockerfile, flags=re.MULTILINE)
+    if re.search(r"--start-interval|^# *syntax=|<<|COPY --link", instructions):
         found.append("BuildKit 20.10 does not know that")
     if re.search(r"^USER", dockerfile, re.MULTILINE):
         found.append("USER keeps run.sh from reading the Supervisor's options.json")
@@ -282,10 +285,10 @@ KEYS = (*settings.KEYS, *sources.SHELL_KEYS)
 
 def texts() -> Iterator[tuple[str, str]]:
     """The files of the checkout that may mention where it comes from, but this one."""
+    kinds = {".md", ".yaml", ".yml", ".py", ".toml", ".sh", ".html", ""}
     for path in files():
-        if PurePosixPath(path).suffix in {".md", ".yaml", ".yml", ".py", ".toml", ".sh", ".html", ""}:
-            if path != "tests/test_app_files.py" and (ROOT / path).stat().st_size < 200_000:
-                yield path, (ROOT / path).read_text("utf-8", errors="replace")
+        if PurePosixPath(path).suffix in kinds and path != "tests/test_app_files.py":
+            yield path, (ROOT / path).read_text("utf-8", errors="replace")
 
 
 def test_the_supervisor_takes_the_configuration() -> None:
@@ -413,6 +416,43 @@ def test_a_backup_holds_the_copy_and_not_what_is_live() -> None:
 
     assert [path for path in inside if excluded(patterns, path)] == []
     assert [path for path in outside if not excluded(patterns, path)] == []
+
+
+def test_a_backup_is_a_whole_store_of_a_running_calbot(tmp_path: Path) -> None:
+    """Made while the store is open and written to; the one before is replaced, and nobody else may read it."""
+    database = Database(tmp_path)
+    database.open()
+    (tmp_path / backup.NAME).write_text("an older one")
+
+    made = backup.back_up(tmp_path)
+    database.close()
+
+    assert made == tmp_path / "backup.db"
+    assert stat.S_IMODE(made.stat().st_mode) == 0o600
+    with contextlib.closing(sqlite3.connect(made)) as copy:
+        assert copy.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        assert copy.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'deed'").fetchone() == (1,)
+    assert not list(tmp_path.glob("*.partial"))
+
+
+def test_a_backup_without_a_store_leaves_none(tmp_path: Path) -> None:
+    """Before the first start has made a store nothing is made, and no older copy is passed off as today's."""
+    (tmp_path / backup.NAME).write_text("an older one")
+
+    assert backup.back_up(tmp_path) is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_backup_that_fails_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A store that cannot be copied fails the app's backup, with a sentence; the earlier copy stays."""
+    (tmp_path / "calbot.db").write_bytes(b"no store at all" * 100)
+    (tmp_path / backup.NAME).write_text("an older one")
+
+    code = backup.main({"CALBOT_DATA": str(tmp_path)})
+
+    assert code == 1
+    assert "store" in capsys.readouterr().err
+    assert (tmp_path / backup.NAME).read_text() == "an older one"
 
 
 def test_the_release_adds_the_image() -> None:

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parent.parent
 
 # From the roof to the ground; imports go down. `x.*` is everything in the package x that is not named itself.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("addon.app", "addon.__main__", "addon.commands"),
+    ("addon.app", "addon.__main__", "addon.commands", "addon.backup"),
     (
         *("addon.mqtt.*", "addon.web.*", "addon.alerts", "addon.alerts.*"),
         *("addon.heartbeat", "addon.supervisor", "addon.broker", "addon.backup", "addon.logs", "addon.stopping"),
@@ -59,7 +59,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("calbot.ports",),
     (
         *("calbot.planner", "calbot.rules", "calbot.identity", "calbot.schedule", "calbot.health"),
-        *("calbot.settings", "calbot.moments", "calbot.google.wire"),
+        *("calbot.settings", "calbot.moments", "calbot.google.wire", "calbot.google.turns"),
     ),
     ("calbot.model", "calbot.status", "calbot.errors", "calbot", "calbot.google"),
 )

@@ -9,8 +9,10 @@ import threading
 from collections.abc import Callable
 from typing import Protocol, assert_never
 
+from addon.mqtt.announcer import About, Announcer
 from addon.mqtt.commands import CommandRoad
 from addon.mqtt.connection import BrokerAddress, Connection, MqttOptions
+from addon.mqtt.counters import Counters
 from addon.mqtt.encoding import Voice
 from addon.mqtt.posts import (
     Acknowledged,
@@ -76,6 +78,10 @@ class Engine(Protocol):
         """Do, or start to do, what a committed command says."""
         ...
 
+    def answer(self, command: Command, answer: Answer) -> None:
+        """Store a final answer, and tell it to the listeners."""
+        ...
+
     def listen(self, listener: Listener) -> None:
         """Tell this listener of news from now on."""
         ...
@@ -115,6 +121,15 @@ class Bridge:
         voice = Voice(engine.iid, options.event_detail)
         self._sender = sender = Sender(connection)
         retained = Retained(sender)
+        self._announcer = announcer = Announcer(
+            topics=topics,
+            voice=voice,
+            engine=engine,
+            about=About(version, options.panel),
+            database=database,
+            sender=sender,
+        )
+        self._counters = Counters(topics=topics, voice=voice, database=database, retained=retained, clock=clock)
         self._states = states = States(
             topics=topics,
             voice=voice,
@@ -133,6 +148,7 @@ class Bridge:
             sender=sender,
             retained=retained,
             acknowledge=connection.acknowledge,
+            ours={"republish": self._republish},
             clock=clock,
             random=random,
         )
@@ -151,6 +167,7 @@ class Bridge:
             line=connection,
             sender=sender,
             retained=retained,
+            announcer=announcer,
             states=states,
             road=road,
             publisher=publisher,
@@ -213,6 +230,7 @@ class Bridge:
     def _run(self) -> None:
         self._guarded(self._publisher.open)
         self._guarded(self._road.open)
+        self._guarded(self._announcer.open)
         self._connection.start()
         self._guarded(self._road.take_up_unfinished)
         while self._stop_at is None or (self._clock.monotonic() < self._stop_at and not self._publisher.idle):
@@ -229,7 +247,7 @@ class Bridge:
         """Return how long nothing is due."""
         dues = [self._session.due(), self._next_event_at]
         if self._session.speaking:
-            dues.append(self._states.due())
+            dues += [self._states.due(), self._counters.due()]
         now = self._clock.monotonic()
         soonest = min((due for due in dues if due is not None), default=now + LONGEST_WAIT)
         return max(0.0, max(soonest, self._not_before) - now)
@@ -245,6 +263,7 @@ class Bridge:
                 while self._later and self._sender.waiting <= MOST_WAITING:
                     self._session.received(self._later.popleft())
                 self._road.confirm()
+                self._announcer.confirm()
             case Answered():
                 self._road.answered(post.command, post.answer)
             case Changed():
@@ -279,7 +298,13 @@ class Bridge:
         self._session.step()
         if self._session.speaking:
             self._states.step()
+            self._counters.step()
         self._next_event_at = self._publisher.step()
+
+    def _republish(self) -> Answer:
+        self._announcer.republish()
+        self._states.tell_everything()
+        return Answer(status="ok", message="Everything is announced to Home Assistant again.")
 
     def _guarded(self, work: Callable[[], object]) -> bool:
         """Do a piece of work; say whether it came to its end. The bulkhead: whatever happens, the next is done."""

@@ -5,18 +5,19 @@ import dataclasses
 import hashlib
 import logging
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from addon.mqtt import messages, requests
 from addon.mqtt.encoding import Voice
 from addon.mqtt.posts import Received
-from addon.mqtt.requests import Refusal, Request
+from addon.mqtt.requests import Refusal, Request, Value
 from addon.mqtt.sending import Message, Retained, Sender
 from addon.mqtt.topics import Topics
 from calbot.errors import StoreError
 from calbot.model import Answer, Command
 from calbot.ports import Clock, Random
+from calbot.status import Snapshot
 from calbot.store import commands, switches
 from calbot.store.database import Database
 
@@ -37,6 +38,15 @@ class Worker(Protocol):
         """Do, or start to do, what a committed command says."""
         ...
 
+    def answer(self, command: Command, answer: Answer) -> None:
+        """Store a final answer, and tell it to the listeners."""
+        ...
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """Return how everything is."""
+        ...
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Reply:
@@ -47,7 +57,10 @@ class Reply:
 
 
 class CommandRoad:
-    """Takes every message that comes in on a command topic. Only the bridge's thread walks here."""
+    """Takes every message that comes in on a command topic. Only the bridge's thread walks here.
+
+    `ours` has the commands that are about MQTT itself, which the engine does not know.
+    """
 
     def __init__(
         self,
@@ -59,6 +72,7 @@ class CommandRoad:
         sender: Sender,
         retained: Retained,
         acknowledge: Callable[[Received], None],
+        ours: Mapping[str, Callable[[], Answer]],
         clock: Clock,
         random: Random,
     ) -> None:
@@ -69,6 +83,7 @@ class CommandRoad:
         self._sender = sender
         self._retained = retained
         self._acknowledge = acknowledge
+        self._ours = ours
         self._clock = clock
         self._random = random
         self._replies: dict[str, list[Reply]] = {}
@@ -134,7 +149,7 @@ class CommandRoad:
             case Request():
                 try:
                     self._take_request(asked, message, replies, now)
-                except Exception as error:  # noqa: BLE001  every command is answered, whatever happens
+                except Exception as error:
                     known = isinstance(error, StoreError | sqlite3.Error)
                     log.warning("The command %s is refused: %s", asked.name, error, exc_info=not known)
                     self._acknowledge(message)
@@ -164,7 +179,7 @@ class CommandRoad:
             refusal = _error("rate_limited", text, retry_after=wait)
             self._say(asked.name, command_id, refusal, replies, received=now)
             return
-        command = Command(name=asked.name, id=command_id, args=asked.args, source=SOURCE, received=now)
+        command = Command(name=asked.name, id=command_id, args=self._named(asked.args), source=SOURCE, received=now)
         trouble = self._commit(command, now)
         self._settle(message, command_id)
         if trouble:
@@ -192,18 +207,24 @@ class CommandRoad:
             return _error("internal", str(error), retry_after=60.0)
         return None
 
+    def _named(self, args: dict[str, Value]) -> dict[str, Value]:
+        """Return the arguments with the address of an account that was named by its short id."""
+        wanted = args.get("account")
+        if wanted is None:
+            return args
+        emails = {account.aid: account.email for account in self._engine.snapshot.accounts}
+        return {**args, "account": emails.get(str(wanted), wanted)}
+
     def _carry_out(self, command: Command) -> None:
         try:
-            self._engine.carry_out(command)
+            ours = self._ours.get(command.name)
+            if ours is None:
+                self._engine.carry_out(command)
+            else:
+                self._engine.answer(command, ours())
         except Exception:
             log.exception("The command %s failed in a way that nobody expected.", command.name)
-            answer = _error("internal", "Calbot failed at this command; its log says more.")
-            try:
-                with self._database.write() as tx:
-                    commands.finish(tx, command.id, answer, self._clock.now())
-            except StoreError as error:
-                log.warning("%s", error)
-            self.answered(command, answer)
+            self._engine.answer(command, _error("internal", "Calbot failed at this command; its log says more."))
 
     def _made_id(self, message: Received, now: float) -> str:
         """Return an id for a command that came without one: a redelivery gets the one of the first time.

@@ -43,10 +43,11 @@ class BrokerAddress:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class MqttOptions:
-    """How we speak, whichever broker it is."""
+    """How we speak, whichever broker it is. `panel` is where Home Assistant's page of our device leads to."""
 
     base_topic: str = "calbot"
     event_detail: Detail = "standard"
+    panel: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -2,18 +2,35 @@
 
 import hashlib
 import re
+from collections.abc import Mapping
 
 from addon.mqtt.encoding import VERSION, Json, Voice, encoded, rfc3339
 from calbot.model import Answer, CalendarKey, Notice, Outcome, Outgoing
-from calbot.status import AccountStatus, CalendarStatus, Health, Reason, Snapshot
+from calbot.status import AccountStatus, CalendarStatus, Effective, Health, Reason, Snapshot
 
 _MOST_DATA = 16
 _LONGEST_KEY = 40
+_MOST_ALERTS = 20
+_FOR_PEOPLE = frozenset({"options", "store", "token_file", "sign_in_needed", "held", "forbidden", "not_found"})
+"""The reasons that no waiting mends."""
 _ADDRESS = re.compile(r"[^\s\"'<>,;:()]+@[^\s\"'<>,;:()]+")
 _ABOUT_THE_MESSAGE = frozenset(
     {"bad_json", "invalid", "unknown_command", "stale", "retained_rejected", "too_large", "rate_limited"}
 )
 _NOT_OURS = frozenset({"icon", "friendly_name", "state", "device_class", "event_types", "unit_of_measurement"})
+
+
+CALENDAR_EVENTS = (
+    *("event_created", "invited", "invite_removed", "mirrored", "updated", "moved", "cancelled", "copy_removed"),
+    *("original_deleted", "undone", "skipped", "held", "failed"),
+)
+SYSTEM_EVENTS = (
+    *("started", "stopping", "sync_completed", "sync_failed", "full_resync", "sign_in_needed", "sign_in_restored"),
+    *("channel_created", "channel_renewed", "channel_expired", "channel_failed", "quota_exceeded", "quota_restored"),
+    *("brake_on", "brake_released", "paused", "resumed", "settings_changed", "alert_raised", "alert_cleared"),
+    *("command_succeeded", "command_failed", "backlog_delivered"),
+)
+"""All names of the contract, also those of later versions: an update then changes no entity."""
 
 
 def calendar_id(key: CalendarKey) -> str:
@@ -108,7 +125,7 @@ def info(voice: Voice, snapshot: Snapshot, version: str, commands: list[str], no
             "version": version,
             "api": VERSION,
             "accounts": [account.aid for account in snapshot.accounts],
-            "capabilities": ["commands", "events", "event_detail", "response_topic"],
+            "capabilities": ["commands", "events", "discovery", "event_detail", "response_topic"],
             "commands": [*commands],
             "event_detail": voice.detail,
         }
@@ -136,6 +153,27 @@ def _reason(voice: Voice, reason: Reason) -> dict[str, Json]:
         "remedy": voice.person(reason.remedy),
         "account": voice.person(reason.account),
     }
+
+
+def alerts(voice: Voice, health: Health, now: float) -> bytes:
+    """Return what is wrong: how much, how bad, whether a person has to do something, and the first of it."""
+    wrong = [reason for reason in health.reasons if reason.level in {"degraded", "problem"}]
+    worst = next((level for level in ("problem", "degraded") if any(one.level == level for one in wrong)), "ok")
+    return encoded(
+        voice.head(now)
+        | {
+            "count": len(wrong),
+            "worst": worst,
+            "action_needed": any(reason.code in _FOR_PEOPLE for reason in wrong),
+            "items": [_reason(voice, reason) for reason in wrong[:_MOST_ALERTS]],
+        }
+    )
+
+
+def counters(voice: Voice, totals: Mapping[str, int], now: float) -> bytes:
+    """Return how often each thing happened since the installation."""
+    named: dict[str, Json] = {f"{kind}_total": totals.get(kind, 0) for kind in CALENDAR_EVENTS}
+    return encoded(voice.head(now) | {"events_total": sum(totals.values())} | named)
 
 
 def health(voice: Voice, snapshot: Snapshot, verdict: Health, waiting: int, now: float) -> bytes:
@@ -182,7 +220,7 @@ def settings(voice: Voice, snapshot: Snapshot, now: float) -> bytes:
     )
 
 
-def account_state(voice: Voice, account: AccountStatus, now: float) -> bytes:
+def account_state(voice: Voice, account: AccountStatus, held: Effective, now: float) -> bytes:
     """Return how one account is doing."""
     successes = [found.last_success for found in account.calendars if found.last_success is not None]
     return encoded(
@@ -196,6 +234,8 @@ def account_state(voice: Voice, account: AccountStatus, now: float) -> bytes:
             "last_sync": rfc3339(min(successes, default=None)),
             "syncing": account.syncing,
             "paused": account.paused,
+            "sync": account.email not in held.accounts_paused,
+            "auto_invite": account.email not in held.accounts_off,
             "held": account.held,
             "calendars": [_calendar(voice, found) for found in account.calendars],
         }

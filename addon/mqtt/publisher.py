@@ -23,7 +23,6 @@ STREAMS: tuple[Stream, ...] = get_args(Stream)
 AFTER_TROUBLE = 5.0
 SOON = 0.05
 """What was heard is written down with the next try when that comes so soon: one commit for each event."""
-_SEEN = "homeassistant_seen"
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +68,7 @@ class Publisher:
 
     def open(self) -> None:
         """Read whether Home Assistant was ever seen."""
-        if switches.fact(self._database.read(), _SEEN):
+        if switches.fact(self._database.read(), switches.HOME_ASSISTANT_SEEN):
             self._gates = dict.fromkeys(STREAMS, Gate(seen=True))
 
     def connected(self, *, tells_subscribers: bool) -> None:
@@ -94,7 +93,7 @@ class Publisher:
             return
         if not all(gate.seen for gate in self._gates.values()):
             with self._database.write() as tx:
-                switches.remember(tx, _SEEN, "1")
+                switches.remember(tx, switches.HOME_ASSISTANT_SEEN, "1")
         now = self._clock.monotonic()
         for stream, gate in self._gates.items():
             self._gates[stream] = gate.after_status(word, now, retained=retained)

@@ -40,6 +40,7 @@ COMMANDS: dict[str, dict[str, Argument]] = {
     },
     "pause": {"minutes": Argument((float,), above=0.0), "account": _TEXT},
     "resume": {"account": _TEXT},
+    "republish": {},
     "ping": {},
 }
 """The commands of this version and their arguments."""

@@ -3,6 +3,8 @@
 import logging
 from typing import Protocol
 
+from addon.mqtt import discovery
+from addon.mqtt.announcer import Announcer
 from addon.mqtt.claim import AGAIN_SECONDS, Claim
 from addon.mqtt.commands import CommandRoad
 from addon.mqtt.connection import Problem
@@ -10,11 +12,12 @@ from addon.mqtt.posts import Acknowledged, Connected, Received, Subscribed
 from addon.mqtt.publisher import Publisher
 from addon.mqtt.sending import Retained, Sender, Wire
 from addon.mqtt.states import States
-from addon.mqtt.topics import HOMEASSISTANT_STATUS, Topics
+from addon.mqtt.topics import DEVICES, HOMEASSISTANT_STATUS, Topics, config_topics
 from calbot.ports import Clock, Random
 
 SELF_PING_EVERY = 60.0
 ANSWER_SECONDS = 10.0
+FORGET_SECONDS = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +57,7 @@ class Session:
         line: Line,
         sender: Sender,
         retained: Retained,
+        announcer: Announcer,
         states: States,
         road: CommandRoad,
         publisher: Publisher,
@@ -65,6 +69,7 @@ class Session:
         self._line = line
         self._sender = sender
         self._retained = retained
+        self._announcer = announcer
         self._states = states
         self._road = road
         self._publisher = publisher
@@ -73,6 +78,7 @@ class Session:
         self._link: Connected | None = None
         self._claim: Claim | None = Claim(iid)
         self._claim_at: float | None = None
+        self._clearing = False
         self._fence: int | None = None
         self._commands: int | None = None
         self._subscribed = False
@@ -109,6 +115,7 @@ class Session:
         if self._link is None or self._link.epoch != epoch:
             return
         self._road.disconnected()
+        self._announcer.disconnected()
         self._link = self._fence = self._commands = None
         self._subscribed = False
         self._claim_at = self._lost_at = self._ping_at = None
@@ -175,7 +182,10 @@ class Session:
             self._claim_at = None
             self._decide(link)
         announce_at = self._publisher.announce_at()
+        if self.speaking and self._announcer.step():
+            self._line.subscribe(link.epoch, *self._announcer.heard_on, qos=0)
         if announce_at is not None and now >= announce_at:
+            self._announcer.announce()
             self._states.tell_everything()
             self._publisher.announced()
         if self._ping_at is not None and now >= self._ping_at:
@@ -187,7 +197,7 @@ class Session:
 
         With QoS 0, which comes past commands: those are not acknowledged yet, and 20 of them hold up QoS 1.
         """
-        self._claim, self._claim_at = Claim(self._iid), None
+        self._claim, self._claim_at, self._clearing = Claim(self._iid), None, False
         self._lost_at = self._clock.monotonic() + ANSWER_SECONDS
         self._line.subscribe(link.epoch, self._topics.info, self._topics.availability, qos=0)
         self._fence = self._line.subscribe(link.epoch, HOMEASSISTANT_STATUS)
@@ -197,6 +207,12 @@ class Session:
         if message.topic == HOMEASSISTANT_STATUS:
             self._publisher.status(message.payload, retained=message.retained)
             return
+        if message.topic.startswith(DEVICES):
+            if self._claim is None:
+                self._announcer.heard(message.topic, message.payload)
+            elif discovery.is_ours(message.payload):
+                self._line.publish(link.epoch, message.topic, b"", retain=True)
+            return
         if self._claim is None:
             return
         if message.topic == topics.info:
@@ -205,7 +221,7 @@ class Session:
             self._claim = self._claim.after_availability(message.payload)
         elif message.topic == topics.response("ping"):
             self._claim = self._claim.after_response(message.payload)
-        if self._claim_at is not None:
+        if self._claim_at is not None and not self._clearing:
             self._decide(link)
 
     def _decide(self, link: Connected) -> None:
@@ -213,6 +229,8 @@ class Session:
         if claim is None:
             return
         match claim.verdict(now):
+            case "ours" if claim.other and not self._clearing:
+                self._clear_after(claim, link)
             case "ours":
                 self._take(claim, link)
             case "ask":
@@ -226,10 +244,19 @@ class Session:
             case "theirs":
                 self._leave_it_to(claim.other, link)
 
+    def _clear_after(self, claim: Claim, link: Connected) -> None:
+        """Take back what another installation announced, and let Home Assistant forget it before we announce."""
+        log.info("The installation %.20r is gone; its place on the broker is taken over.", claim.other)
+        self._clearing, self._claim_at = True, self._clock.monotonic() + FORGET_SECONDS
+        found = config_topics(claim.other, claim.accounts)
+        if found:
+            self._line.subscribe(link.epoch, *found, qos=0)
+
     def _take(self, claim: Claim, link: Connected) -> None:
         """Make the topic ours, and clear what another installation or an earlier run of ours left behind."""
-        if claim.other:
-            log.info("The installation %s is gone; its place on the broker is taken over.", claim.other)
+        found = config_topics(claim.other, claim.accounts)
+        if found:
+            self._line.unsubscribe(link.epoch, *found)
         self._states.remember_accounts(claim.accounts)
         topics = self._topics
         self._line.unsubscribe(link.epoch, topics.info, topics.availability, topics.response("ping"))
@@ -255,11 +282,13 @@ class Session:
         self._line.rest(link.epoch, AGAIN_SECONDS)
 
     def _announce(self, link: Connected) -> None:
-        """Subscribe, say that we are online, tell the states, then let events go."""
+        """Subscribe, announce our devices, say that we are online, tell the states, then let events go."""
+        self._line.subscribe(link.epoch, *self._announcer.heard_on, qos=0)
         self._commands = self._line.subscribe(link.epoch, self._topics.commands)
         self._retained.put(self._topics.availability, b"online")
         self._states.refresh()
         self._sender.connected(link.epoch, link.window)
+        self._announcer.announce()
         self._states.tell_again()
         self._publisher.connected(tells_subscribers=link.tells_subscribers)
         self._ping_at = self._clock.monotonic() + SELF_PING_EVERY

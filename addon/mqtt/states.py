@@ -112,8 +112,11 @@ class States:
         self._tell(topics.info, messages.info(voice, snapshot, self._version, [*COMMANDS], now))
         self._tell(topics.settings, messages.settings(voice, snapshot, now))
         self._tell(topics.state, messages.state(voice, snapshot, health, self._since, now))
+        self._tell(topics.alerts, messages.alerts(voice, health, now))
         for account in snapshot.accounts:
-            self._tell(topics.account_state(account.aid), messages.account_state(voice, account, now))
+            self._tell(
+                topics.account_state(account.aid), messages.account_state(voice, account, snapshot.settings, now)
+            )
         self._clear_gone({account.aid for account in snapshot.accounts})
         healthy = (health.level, len(health.reasons), messages.push(snapshot))
         if monotonic >= self._health_at:

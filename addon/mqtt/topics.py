@@ -1,9 +1,25 @@
 """Every topic's name, from the base topic."""
 
 import dataclasses
+import re
+from collections.abc import Iterable
 
 HOMEASSISTANT_STATUS = "homeassistant/status"
+DEVICES = "homeassistant/device/"
 _LONGEST = 1024
+
+
+def config_topic(iid: str, aid: str | None = None) -> str:
+    """Return where the device of an installation, or of one of its accounts, is announced; retained."""
+    return f"{DEVICES}calbot_{iid}{f'_{aid}' if aid else ''}/config"
+
+
+def config_topics(iid: str, aids: Iterable[str]) -> tuple[str, ...]:
+    """Return where another installation announced its devices; none for ids that are none."""
+    if not re.fullmatch(r"[a-z0-9]{6}", iid):
+        return ()
+    known = [aid for aid in aids if re.fullmatch(r"[a-z0-9]{1,16}", aid)]
+    return (config_topic(iid), *(config_topic(iid, aid) for aid in known))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -46,6 +62,16 @@ class Topics:
     def command_last(self) -> str:
         """The last command's final answer; retained."""
         return f"{self.base}/command_last"
+
+    @property
+    def alerts(self) -> str:
+        """What is wrong, counted and named; retained."""
+        return f"{self.base}/alerts"
+
+    @property
+    def counters(self) -> str:
+        """Totals since the installation; retained."""
+        return f"{self.base}/counters"
 
     @property
     def commands(self) -> str:

@@ -89,9 +89,7 @@ def panel(
                 response.headers["Allow"] = ", ".join(sorted(allowed))
             return response
         _log.error("The panel could not show %s", request.path, exc_info=error)
-        return Response(
-            "Something went wrong in the panel; the log has the details.\n", 500, mimetype="text/plain"
-        )
+        return Response("Something went wrong in the panel; the log has the details.\n", 500, mimetype="text/plain")
 
     @app.get("/live")
     def live() -> Response:
@@ -101,9 +99,7 @@ def panel(
     @app.get("/health")
     def health() -> Response:
         verdict = assess(engine.snapshot, clock.now())
-        body = msgspec.json.encode(
-            {**msgspec.to_builtins(verdict), "mqtt": mqtt_problem(), "version": __version__}
-        )
+        body = msgspec.json.encode({**msgspec.to_builtins(verdict), "mqtt": mqtt_problem(), "version": __version__})
         return Response(body, 503 if verdict.level == "problem" else 200, mimetype="application/json")
 
     @app.get("/")

@@ -63,7 +63,7 @@ class WebServer:
         self._clock = clock
         self._deadline = deadline
         self._map: dict[int, Any] = {}
-        self._servers: list[Any] = []
+        self._servers: dict[str, Any] = {}
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="web", daemon=True)
         self.ticked = 0.0
@@ -71,20 +71,20 @@ class WebServer:
 
     @property
     def ports(self) -> tuple[int, ...]:
-        """The ports that are listened on, in the order of the doors."""
-        return tuple(int(server.effective_port) for server in self._servers)
+        """The ports that are listened on, in the order of the doors; 0 for a door that is blocked."""
+        servers = (self._servers.get(door.name) for door in self._doors)
+        return tuple(int(server.effective_port) if server else 0 for server in servers)
 
-    def start(self) -> None:
-        """Listen on every door and begin to serve. Raises DoorBlocked, and then listens on none."""
+    def start(self) -> list[DoorBlocked]:
+        """Listen on every door that can be listened on and begin to serve; return what blocks the others."""
         logging.getLogger("waitress").setLevel(logging.ERROR)  # its warnings come once per request of a flood
-        sockets: list[socket.socket] = []
-        try:
-            sockets.extend(_listener(door) for door in self._doors)
-        except DoorBlocked:
-            for listener in sockets:
-                listener.close()
-            raise
-        for door, listener in zip(self._doors, sockets, strict=True):
+        blocked: list[DoorBlocked] = []
+        for door in self._doors:
+            try:
+                listener = _listener(door)
+            except DoorBlocked as error:
+                blocked.append(error)
+                continue
             server = create_server(
                 door.app,
                 map=self._map,
@@ -94,15 +94,17 @@ class WebServer:
                 **LIMITS,
             )
             server.channel_class = _Channel
-            self._servers.append(server)
+            self._servers[door.name] = server
         self.ticked = self._clock.monotonic()
-        self._thread.start()
+        if self._servers:
+            self._thread.start()
+        return blocked
 
     def stop(self, timeout: float = 1.0) -> None:
         """Close every door and connection, at once; wait at most `timeout` seconds until that is done."""
         if self._thread.is_alive() and not self._stopping:
             self._stopping = True
-            self._servers[0].trigger.pull_trigger()
+            next(iter(self._servers.values())).trigger.pull_trigger()
         if self._thread.is_alive():
             self._thread.join(timeout)
 
@@ -117,13 +119,13 @@ class WebServer:
         self._close()
 
     def _close(self) -> None:
-        for server in self._servers:
+        for server in self._servers.values():
             server.task_dispatcher.set_thread_count(0)
             server.del_channel()
             server.socket.close()
         for channel in [one for one in self._map.values() if isinstance(one, HTTPChannel)]:
             channel.handle_close()
-        for server in self._servers:
+        for server in self._servers.values():
             server.task_dispatcher.shutdown(timeout=0.3)
             if server.task_dispatcher.threads:
                 server.trigger.socket.close()  # a thread at work will still write into its pipe
@@ -158,9 +160,7 @@ class _Channel(HTTPChannel):  # type: ignore[misc]  # as above
 def _cut_overdue(connections: dict[int, Any], now: float, deadline: float) -> None:
     """Close each connection whose client takes too long to finish its request or to fetch its answer."""
     for channel in [one for one in connections.values() if isinstance(one, _Channel)]:
-        awaited = (
-            None if channel.requests else channel.request or (channel.total_outbufs_len and "answer") or None
-        )
+        awaited = None if channel.requests else channel.request or (channel.total_outbufs_len and "answer") or None
         if awaited is None or awaited is not channel.awaited:
             channel.awaited, channel.awaited_since = awaited, now
         elif now - channel.awaited_since >= deadline:

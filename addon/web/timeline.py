@@ -12,9 +12,7 @@ from calbot.model import Notice, Outcome, Outgoing
 Tone = Literal["good", "quiet", "warn", "bad"]
 
 _NOTICE_TONES: dict[str, Tone] = {
-    **dict.fromkeys(
-        ("sync_failed", "channel_failed", "quota_exceeded", "alert_raised", "command_failed"), "warn"
-    ),
+    **dict.fromkeys(("sync_failed", "channel_failed", "quota_exceeded", "alert_raised", "command_failed"), "warn"),
     **dict.fromkeys(("sign_in_restored", "alert_cleared"), "good"),
     "sign_in_needed": "bad",
 }
@@ -51,9 +49,7 @@ def _entry(row: Outgoing, now: float, zone: tzinfo) -> Entry:
         notice = row.content
         tone = _NOTICE_TONES.get(notice.event_type, "quiet")
         where = _where(notice.calendar, notice.account)
-        return Entry(
-            tone, clean(notice.text, 400), "", "", clean(where, 160), link="", rehearsed=False, **times
-        )
+        return Entry(tone, clean(notice.text, 400), "", "", clean(where, 160), link="", rehearsed=False, **times)
     outcome = row.content
     event = outcome.event
     where = _where(outcome.calendar_name, outcome.key.account)
@@ -106,11 +102,7 @@ def _text(outcome: Outcome, now: float, zone: tzinfo) -> str:
         case "held":
             return f"Held back: {reason}" if reason else "Held back"
         case "failed":
-            again = (
-                f" Next try {nearby(outcome.retry_at, now)}."
-                if outcome.retryable and outcome.retry_at
-                else ""
-            )
+            again = f" Next try {nearby(outcome.retry_at, now)}." if outcome.retryable and outcome.retry_at else ""
             return f"Not done: {reason or 'no reason is known'}{again}"
 
 

@@ -7,10 +7,9 @@ from datetime import tzinfo
 from addon.web.timeline import Entry, Tone, entries
 from addon.web.words import clean, moment, nearby, people, span
 from calbot.model import Outcome, Outgoing
-from calbot.status import AccountStatus, CalendarStatus, Health, Snapshot
+from calbot.status import FOR_EVER, AccountStatus, CalendarStatus, Health, Snapshot
 
 DAY = 86400.0
-FOREVER = 10 * 365 * DAY
 SHOWN = 40
 
 _HEADLINES: dict[str, tuple[Tone, str]] = {
@@ -134,7 +133,7 @@ def page(
         tone=tone,
         headline=headline,
         subline=_subline(snapshot, health, now, zone),
-        parts=(_google(snapshot), _sync(snapshot, now), _push(snapshot), _mqtt(mqtt_problem)),
+        parts=(_google(snapshot), _sync(snapshot, now), _push(snapshot), _mqtt(snapshot, mqtt_problem)),
         advice=_advice(health),
         notes=(*_modes(snapshot), *(clean(note, 400) for note in snapshot.notes)),
         accounts=tuple(_account(account, now) for account in snapshot.accounts),
@@ -148,7 +147,7 @@ def page(
 def _subline(snapshot: Snapshot, health: Health, now: float, zone: tzinfo) -> str:
     until = snapshot.settings.paused_until
     if until is not None and until > now:
-        return "Until you resume." if until - now > FOREVER else f"Until {moment(until, now, zone)}."
+        return "Until you resume." if until >= FOR_EVER else f"Until {moment(until, now, zone)}."
     if health.last_success is None:
         return "Calbot has not looked at a calendar yet."
     return f"Calbot last looked at your calendars {nearby(health.last_success, now)}."
@@ -157,9 +156,7 @@ def _subline(snapshot: Snapshot, health: Health, now: float, zone: tzinfo) -> st
 def _advice(health: Health) -> tuple[Advice, ...]:
     """Return what wants a look, worst first; what is merely good to know stands in the notes."""
     order = ("problem", "degraded", "setup", "paused")
-    reasons = sorted(
-        (one for one in health.reasons if one.level in order), key=lambda one: order.index(one.level)
-    )
+    reasons = sorted((one for one in health.reasons if one.level in order), key=lambda one: order.index(one.level))
     return tuple(Advice(_TONES[one.level], clean(one.text, 400), clean(one.remedy, 400)) for one in reasons)
 
 
@@ -181,9 +178,7 @@ def _sync(snapshot: Snapshot, now: float) -> Part:
     calendars = [calendar for account in snapshot.accounts for calendar in account.calendars]
     failing = [one for one in calendars if one.problem or one.failures]
     looked = [one.last_success for one in calendars if one.last_success is not None]
-    late = [
-        one for one in calendars if one.last_success is not None and now - one.last_success > one.stale_after
-    ]
+    late = [one for one in calendars if one.last_success is not None and now - one.last_success > one.stale_after]
     if snapshot.disk_problem:
         return Part("Sync", "bad", "Stopped", clean(snapshot.disk_problem, 300))
     if not calendars:
@@ -192,16 +187,12 @@ def _sync(snapshot: Snapshot, now: float) -> Part:
         share = "Not working"
         if len(failing) < len(calendars):
             share = f"{len(failing)} of {len(calendars)} calendars {'fails' if len(failing) == 1 else 'fail'}"
-        return Part(
-            "Sync", "warn", share, clean(failing[0].problem_text or "Calbot tries again by itself.", 300)
-        )
+        return Part("Sync", "warn", share, clean(failing[0].problem_text or "Calbot tries again by itself.", 300))
     if not looked:
         return Part("Sync", "quiet", "First look under way", "This takes a minute for a large calendar.")
     if late:
         return Part("Sync", "warn", "Late", f"The oldest look was {nearby(min(looked), now)}.")
-    return Part(
-        "Sync", "good", "Up to date", f"{_many(len(calendars), 'calendar')}, {nearby(min(looked), now)}"
-    )
+    return Part("Sync", "good", "Up to date", f"{_many(len(calendars), 'calendar')}, {nearby(min(looked), now)}")
 
 
 def _push(snapshot: Snapshot) -> Part:
@@ -217,10 +208,14 @@ def _push(snapshot: Snapshot) -> Part:
     return Part("Push", "quiet", "Off", f"Calbot asks Google every {every}. Set push_url to hear at once.")
 
 
-def _mqtt(problem: str | None) -> Part:
-    if problem is None:
-        return Part("MQTT", "good", "Connected", "Home Assistant hears of everything.")
-    return Part("MQTT", "warn", "Not connected", clean(problem, 300))
+def _mqtt(snapshot: Snapshot, problem: str | None) -> Part:
+    if problem is not None:
+        return Part("MQTT", "warn", "Not connected", clean(problem, 300))
+    if not snapshot.broker_connected:
+        return Part("MQTT", "quiet", "Connecting", "Home Assistant hears of everything once the broker answers.")
+    if snapshot.broker_advice is not None:
+        return Part("MQTT", "quiet", "Connected", clean(snapshot.broker_advice, 300))
+    return Part("MQTT", "good", "Connected", "Home Assistant hears of everything.")
 
 
 def _modes(snapshot: Snapshot) -> list[str]:
@@ -235,9 +230,7 @@ def _modes(snapshot: Snapshot) -> list[str]:
 def _account(account: AccountStatus, now: float) -> AccountCard:
     rows = tuple(_calendar(calendar, now) for calendar in account.calendars)
     if not account.signed_in:
-        return AccountCard(
-            account.email, "bad", "Sign-in needed", clean(account.sign_in_text or "", 300), rows
-        )
+        return AccountCard(account.email, "bad", "Sign-in needed", clean(account.sign_in_text or "", 300), rows)
     if account.paused:
         return AccountCard(account.email, "quiet", "Paused", "", rows)
     if account.syncing:
@@ -263,9 +256,7 @@ def _calendar(calendar: CalendarStatus, now: float) -> CalendarRow:
         last_success=nearby(calendar.last_success, now) if calendar.last_success is not None else "not yet",
         problem=problem,
         remedy=remedy,
-        push={"off": "off", "waiting": "waiting", "healthy": "working", "failed": "not working"}[
-            calendar.push
-        ],
+        push={"off": "off", "waiting": "waiting", "healthy": "working", "failed": "not working"}[calendar.push],
     )
 
 

@@ -31,9 +31,7 @@ class PushDoor:
         path, method = environ["PATH_INFO"], environ["REQUEST_METHOD"]
         if path in PUSH_PATHS:
             if method != "POST":
-                return _text(
-                    start_response, "405 Method Not Allowed", b"Google posts here.\n", ("Allow", "POST")
-                )
+                return _text(start_response, "405 Method Not Allowed", b"Google posts here.\n", ("Allow", "POST"))
             self._take(environ)
             start_response("204 No Content", [])
             return []
@@ -57,9 +55,7 @@ class PushDoor:
             _log.exception("A push could not be taken; the next poll finds what it was about.")
 
 
-def _text(
-    start_response: StartResponse, status: str, body: bytes, *headers: tuple[str, str]
-) -> Iterable[bytes]:
+def _text(start_response: StartResponse, status: str, body: bytes, *headers: tuple[str, str]) -> Iterable[bytes]:
     length = ("Content-Length", str(len(body)))
     start_response(status, [_PLAIN, length, ("X-Content-Type-Options", "nosniff"), *headers])
     return [body]

@@ -8,6 +8,7 @@ from google.oauth2.credentials import Credentials
 from calbot.errors import SignInNeeded
 from calbot.google.calendars import DEFAULT_API, GoogleCalendars, service
 from calbot.google.transport import AccountHttp, pool
+from calbot.model import Noun
 from calbot.ports import Calendars, Clock, Random
 
 DEFAULT_TOKEN_URI = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address
@@ -21,6 +22,14 @@ class _Token(msgspec.Struct):
     client_id: str
     client_secret: str = ""
     token_uri: str = DEFAULT_TOKEN_URI
+
+
+class _File(Noun, frozen=True):
+    """A token file as it was when it was read: what is in it, or the sentence that says what is wrong with it."""
+
+    path: Path
+    mark: tuple[int, int]
+    token: _Token | str
 
 
 class GoogleAccounts:
@@ -42,14 +51,15 @@ class GoogleAccounts:
         self._token_uri = token_uri
         self._service: object | None = None
         self._pool = pool()
+        self._files: dict[str, _File] = {}
 
     def emails(self) -> tuple[str, ...]:
         """Return the addresses that have a usable token file."""
-        return tuple(email for email, path in self._files() if isinstance(_read(path), _Token))
+        return tuple(email for email, file in self._scan().items() if isinstance(file.token, _Token))
 
     def problems(self) -> tuple[str, ...]:
         """Return a sentence for each token file that is not one."""
-        return tuple(found for _, path in self._files() if isinstance(found := _read(path), str))
+        return tuple(file.token for file in self._scan().values() if isinstance(file.token, str))
 
     def version(self, email: str) -> int:
         """Return a number that changes when the account's token file is replaced; 0 when there is none."""
@@ -76,14 +86,23 @@ class GoogleAccounts:
         return GoogleCalendars(self._service, http, self._clock, self._random)
 
     def _path(self, email: str) -> Path:
-        return dict(self._files()).get(email, self._directory / f"{email}.json")
+        known = self._files.get(email)
+        return known.path if known is not None else self._directory / f"{email}.json"
 
-    def _files(self) -> list[tuple[str, Path]]:
+    def _scan(self) -> dict[str, _File]:
+        """Look for token files; read those that are new or changed, also in who may read them."""
+        found: dict[str, _File] = {}
         try:
-            paths = sorted(self._directory.glob("*.json"))
-        except OSError:
-            return []
-        return [(path.stem.lower(), path) for path in paths if "@" in path.stem]
+            for path in sorted(self._directory.glob("*.json")):
+                if "@" in path.stem:
+                    email, stat, known = path.stem.lower(), path.stat(), self._files.get(path.stem.lower())
+                    mark = (stat.st_ctime_ns, stat.st_size)
+                    same = known is not None and (known.path, known.mark) == (path, mark)
+                    found[email] = known if known is not None and same else _File(path, mark, _read(path))
+        except OSError:  # A file went while we looked; the next look is a second away.
+            return self._files
+        self._files = found
+        return found
 
 
 def _read(path: Path) -> _Token | str:

@@ -81,10 +81,12 @@ class Database:
             raise DirectoryInUse(message) from error
 
     def open(self) -> None:
-        """Take the directory, check the file, replace it if it is damaged, and migrate it. May be tried again.
+        """Take the directory, check the file, replace it if it is damaged, and migrate it.
 
-        Raises DirectoryInUse, StoreError.
+        May be tried again. Raises DirectoryInUse, StoreError.
         """
+        if self._writer is not None:
+            return
         if self._directory_lock is None:
             self.take_directory()
         with translated():

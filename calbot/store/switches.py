@@ -3,6 +3,8 @@
 from calbot.ports import Random
 from calbot.store.database import Tx
 
+HOME_ASSISTANT_SEEN = "homeassistant_seen"
+"""The fact that somebody who fetches announcements was there once."""
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 

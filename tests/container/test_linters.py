@@ -18,9 +18,7 @@ SCRIPTS = ("run.sh", "scripts/*.sh", "tests/run.sh", "tests/container/*.sh", ".c
 
 def complaints(*command: str | Path, text: str | None = None, seconds: float = 60) -> str:
     """Return what a program says when it is not content, nothing when it is."""
-    done = subprocess.run(
-        command, input=text, capture_output=True, text=True, cwd=ROOT, timeout=seconds, check=False
-    )
+    done = subprocess.run(command, input=text, capture_output=True, text=True, cwd=ROOT, timeout=seconds, check=False)
     return "" if done.returncode == 0 else f"{done.stdout}{done.stderr}" or "it failed without a word"
 
 
@@ -77,8 +75,13 @@ def test_every_dependency_has_a_wheel(machine: str, tmp_path: Path, figure: Call
     said = complaints(*command, "--require-hashes", "-r", ROOT / "requirements.lock", "-d", tmp_path, seconds=300)
 
     assert said == ""
-    names = {re.split(r"[-]", path.name)[0].lower().replace("_", "-") for path in tmp_path.iterdir()}
-    locked = re.findall(r"^([A-Za-z0-9._-]+)==\S+ \\$", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
-    assert {name.lower().replace("_", "-").replace(".", "-") for name in locked} == {n.replace(".", "-") for n in names}
+    names = {_plain(path.name.split("-")[0]) for path in tmp_path.iterdir()}
+    locked = re.findall(r"^([A-Za-z0-9._-]+)==[^ ]+ \\$", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
+    assert len(locked) > 20
+    assert {_plain(name) for name in locked} <= names  # those with a condition may be for other systems
     native = [path.name for path in tmp_path.iterdir() if machine in path.name]
     figure(f"{len(names)} wheels for {machine}, {len(native)} of them compiled for it")
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()

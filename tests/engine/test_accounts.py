@@ -1,12 +1,16 @@
 """Several accounts: none delays another; a dead sign-in stops one of them, is told once, and ends."""
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from calbot.clock import SystemClock, SystemRandom
+from calbot.google.accounts import GoogleAccounts
 from calbot.settings import AccountChoice, Settings
+from tests.google_server.values import Request, Response
 from tests.household import ANNA, BOB, CAROL, Household, wait
 from tests.simulation.simulation import Simulation
 
@@ -184,3 +188,84 @@ def test_a_new_account_is_found_while_running(simulate: Simulate) -> None:
     simulation.until_quiet()
 
     assert simulation.invitations() == [event]
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (502, b"<html>Bad Gateway</html>"),
+        (403, b"<html>Forbidden by the proxy</html>"),
+        (400, b'{"error": "temporarily_unavailable"}'),
+        (200, b"<html>Welcome to the hotel</html>"),
+        (200, b"[]"),
+        (200, b"{}"),
+    ],
+)
+def test_what_the_sign_in_service_answers_in_trouble_signs_nobody_out(
+    simulate: Simulate, status: int, body: bytes
+) -> None:
+    """Only Google's own word that the sign-in is dead counts; everything else passes."""
+    simulation = simulate()
+    simulation.until_quiet()
+    simulation.google.expire_access_tokens()
+
+    def amend(request: Request, answer: Response) -> None:
+        if request.path == "/token":
+            answer.status, answer.body = status, body
+
+    simulation.wire.amend = amend
+    event = simulation.create()
+    simulation.run(300)
+    simulation.wire.amend = lambda _request, _answer: None
+    simulation.until_quiet()
+
+    assert simulation.notices("sign_in_needed") == []
+    assert simulation.invitations() == [event]
+
+
+@pytest.mark.parametrize("error", ["invalid_grant", "deleted_client", "admin_policy_enforced"])
+def test_a_sign_in_that_google_names_dead_is_dead(simulate: Simulate, error: str) -> None:
+    """The words of Google's sign-in service that no waiting helps against."""
+    simulation = simulate()
+    simulation.until_quiet()
+    simulation.google.expire_access_tokens()
+
+    def amend(request: Request, answer: Response) -> None:
+        if request.path == "/token":
+            answer.status, answer.body = 400, json.dumps({"error": error}).encode()
+
+    simulation.wire.amend = amend
+    simulation.run(300)
+
+    assert len(simulation.notices("sign_in_needed")) == 1
+
+
+def test_an_account_whose_start_failed_is_started_later(simulate: Simulate) -> None:
+    """Its worker counts only from the moment on that it knows what an earlier life left."""
+    simulation = simulate()
+    simulation.until_quiet()
+    simulation.accounts.sign_in(CAROL)
+    simulation.seams.unreadable = "FROM channel"
+    simulation.run(20)
+    meanwhile = set(simulation.engine.workers)
+
+    simulation.seams.unreadable = None
+    simulation.run(20)
+
+    assert meanwhile == {ANNA}
+    assert set(simulation.engine.workers) == {ANNA, CAROL}
+
+
+def test_a_token_file_that_did_not_change_is_not_read_again(tmp_path: Path) -> None:
+    """Who asks every second costs a look at the directory; a change is seen all the same."""
+    (tmp_path / "tokens").mkdir()
+    (tmp_path / "tokens" / f"{ANNA}.json").write_text("{")
+    clock = SystemClock()
+    accounts = GoogleAccounts(tmp_path, clock, SystemRandom(), calendar_api=None, token_uri=None)
+
+    (first,), (again,) = accounts.problems(), accounts.problems()
+    (tmp_path / "tokens" / f"{ANNA}.json").write_text('{"refresh_token": "r", "client_id": "c"}')
+
+    assert first is again
+    assert accounts.problems() == ()
+    assert accounts.emails() == (ANNA,)

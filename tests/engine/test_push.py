@@ -1,13 +1,17 @@
 """The push door believes only its own channels; channels come, stay, are renewed and go; polling needs none of it."""
 
+import json
 from collections.abc import Callable
 
 import msgspec
 import pytest
 
+from calbot.health import assess
 from calbot.schedule import BURST, REFILL_SECONDS
 from calbot.settings import Settings
-from tests.household import ANNA, BOB
+from tests.google_server.errors import push_not_supported
+from tests.google_server.values import Request, Response
+from tests.household import ANNA, BOB, rows
 from tests.simulation.simulation import DAY, PUSH_URL, Simulation
 
 Simulate = Callable[..., Simulation]
@@ -238,3 +242,93 @@ def test_replayed_pushes_are_answered_in_moderation(simulate: Simulate) -> None:
 
     seconds = simulation.clock.now() - start
     assert len(simulation.calls("events.list")) <= BURST + seconds / REFILL_SECONDS + 1
+
+
+def answering_watches(simulation: Simulation, change: Callable[[dict[str, object]], object]) -> None:
+    """Let Google's answers to `watch` be changed on their way."""
+
+    def amend(request: Request, answer: Response) -> None:
+        if request.path.endswith("/watch") and answer.status == 200:
+            document = json.loads(answer.body)
+            change(document)
+            answer.body = json.dumps(document).encode()
+
+    simulation.wire.amend = amend
+
+
+def test_a_channel_that_lives_an_hour_is_renewed_halfway(simulate: Simulate) -> None:
+    """However short Google makes it, opening the next one takes its time."""
+    simulation = simulate(settings=WITH_PUSH)
+    in_an_hour = lambda: str(int((simulation.clock.now() + 3600) * 1000))  # noqa: E731
+    answering_watches(simulation, lambda document: document.update(expiration=in_an_hour()))
+
+    simulation.until_quiet()
+    simulation.run(6 * 3600)
+
+    assert 11 <= simulation.calls("events.watch").count(200) <= 14
+    assert simulation.engine.snapshot.accounts[0].calendars[0].push == "healthy"
+
+
+@pytest.mark.parametrize("told", ["nothing", "the past"])
+def test_a_channel_whose_end_is_not_told_is_kept_for_a_week(simulate: Simulate, told: str) -> None:
+    """One call, and then the next one six days later."""
+    simulation = simulate(settings=WITH_PUSH)
+    gone_by = str(int((simulation.clock.now() - DAY) * 1000))
+    answering_watches(
+        simulation,
+        lambda document: document.pop("expiration") if told == "nothing" else document.update(expiration=gone_by),
+    )
+    simulation.until_quiet()
+
+    simulation.run(3600)
+    in_the_first_hour = simulation.calls("events.watch").count(200)
+    simulation.clock.sleep(6 * DAY)
+    simulation.run(3600)
+
+    assert in_the_first_hour == 1
+    assert simulation.calls("events.watch").count(200) == 2
+
+
+def test_a_calendar_without_push_is_polled_and_nothing_is_wrong(simulate: Simulate) -> None:
+    """Google pushes no holidays: that is no failure, and not asked for again all day."""
+    simulation = simulate(settings=WITH_PUSH)
+
+    def amend(request: Request, answer: Response) -> None:
+        if request.path.endswith("/watch"):
+            answer.status, answer.body = 400, json.dumps(push_not_supported().document()).encode()
+
+    simulation.wire.amend = amend
+    simulation.until_quiet()
+    simulation.run(3600)
+
+    assert len(simulation.calls("events.watch")) == 1
+    assert len(simulation.calls("events.list")) >= 59
+    assert simulation.notices("channel_failed") == []
+    assert simulation.engine.snapshot.accounts[0].calendars[0].push == "off"
+    assert assess(simulation.engine.snapshot, simulation.clock.now()).level == "ok"
+
+
+def test_a_channel_that_surely_was_not_opened_is_not_listened_for(simulate: Simulate) -> None:
+    """Google said no: nothing of it stays, in memory or on the disk."""
+    simulation = simulate(settings=WITH_PUSH)
+    simulation.google.add_fault("userRateLimitExceeded", operation="events.watch", count=1)
+
+    while not simulation.calls("events.watch"):
+        assert simulation.turn()
+
+    assert simulation.engine.workers[ANNA].channels._channels == {}
+    assert rows(simulation.database, "SELECT id FROM channel") == []
+
+
+def test_a_full_disk_gathers_no_channels(simulate: Simulate) -> None:
+    """Each try is written down before it is remembered; with room again one channel is opened."""
+    simulation = simulate(settings=WITH_PUSH)
+    simulation.seams.disk_full = True
+    simulation.run(300)
+    during = dict(simulation.engine.workers[ANNA].channels._channels)
+
+    simulation.seams.disk_full = False
+    simulation.until_quiet()
+
+    assert during == {}
+    assert len(simulation.calls("events.watch")) == 1

@@ -5,7 +5,9 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
+from calbot.model import Answer, Command
 from calbot.settings import Settings
+from calbot.store import commands
 from tests.household import ANNA, BOB, CAROL, INVITE_BOB
 from tests.simulation.simulation import Simulation
 
@@ -177,3 +179,125 @@ def test_nobody_configured_invites_nobody(simulate: Simulate) -> None:
     assert simulation.calls("events.patch") == []
     assert simulation.history(event) == [("skipped", "no_rule")]
     assert simulation.outcomes("skipped") == []
+
+
+def test_the_end_of_one_pause_ends_no_other(simulate: Simulate) -> None:
+    """Carol is paused until she is resumed, whatever the whole house does meanwhile."""
+    simulation = simulate(signed_in=(ANNA, CAROL))
+    simulation.until_quiet()
+    simulation.command("pause", account=CAROL)
+    simulation.command("pause", minutes=1)
+    simulation.run(120)
+
+    annas, _carols = simulation.create(ANNA), simulation.create(CAROL)
+    simulation.run(200)
+
+    assert simulation.invitations() == [annas]
+    assert [status.paused for status in simulation.engine.snapshot.accounts] == [False, True]
+
+
+def test_resume_without_an_account_ends_every_pause(simulate: Simulate) -> None:
+    """One button for all of it."""
+    simulation = simulate(signed_in=(ANNA, CAROL))
+    simulation.until_quiet()
+    simulation.command("pause", account=CAROL)
+    simulation.command("pause")
+
+    simulation.command("resume")
+    simulation.run(60)
+
+    assert [status.paused for status in simulation.engine.snapshot.accounts] == [False, False]
+
+
+def test_what_one_account_cannot_do_alone_is_said(simulate: Simulate) -> None:
+    """Resumed, or switched on, while the whole house is not: the answer says so."""
+    simulation = simulate()
+    simulation.until_quiet()
+    simulation.command("pause")
+    simulation.command("set", key="auto_invite", value=False)
+
+    simulation.command("resume", account=ANNA)
+    simulation.command("set", key="auto_invite", value=True, account=ANNA)
+
+    resumed, switched = [notice.text for notice in simulation.notices("command_succeeded")][-2:]
+    assert "still paused" in resumed
+    assert "off for the whole installation" in switched
+
+
+def test_a_limit_is_switched_under_either_of_its_names(simulate: Simulate) -> None:
+    """As the option is called, or short; and the answer says that it holds nothing back yet."""
+    simulation = simulate()
+    simulation.until_quiet()
+
+    simulation.command("set", key="limits.invites_per_hour", value=10)
+
+    assert simulation.engine.snapshot.settings.invites_per_hour == 10
+    assert "later version" in simulation.notices("command_succeeded")[-1].text
+
+
+def test_what_waits_is_decided_under_the_new_setting(simulate: Simulate) -> None:
+    """An invitation put off for hours is not sent hours into a dry run, and is told as left alone at once."""
+    simulation = simulate()
+    simulation.until_quiet()
+    simulation.google.add_fault("quotaExceeded", operation="events.patch", count=1)
+    event = simulation.create()
+    simulation.run(120)
+    waiting = simulation.history(event)
+
+    simulation.command("set", key="dry_run", value=True)
+    simulation.run(120)
+
+    assert [state for state, _ in waiting] == ["parked"]
+    assert [outcome.reason for outcome in simulation.outcomes("skipped")] == ["dry_run"]
+
+
+class Heard:
+    """Listens to answers."""
+
+    def __init__(self) -> None:
+        self.answers: list[tuple[str, str]] = []
+
+    def changed(self) -> None:
+        """News does not matter here."""
+
+    def answered(self, command: Command, answer: Answer) -> None:
+        self.answers.append((command.id, answer.status))
+
+
+def test_an_answer_that_cannot_be_stored_is_given_when_there_is_room(simulate: Simulate) -> None:
+    """Once, and without a restart."""
+    simulation = simulate()
+    simulation.until_quiet()
+    heard = Heard()
+    simulation.engine.listen(heard)
+    simulation.seams.disk_full = True
+    simulation.command("ping")
+    simulation.run(30)
+    during = list(heard.answers)
+
+    simulation.seams.disk_full = False
+    simulation.run(30)
+
+    assert during == []
+    assert heard.answers == [("command-1", "ok")]
+
+
+def test_a_command_from_the_table_is_carried_out_once(simulate: Simulate) -> None:
+    """Also when its answer could not be stored at first."""
+    simulation = simulate()
+    simulation.until_quiet()
+    heard = Heard()
+    simulation.engine.listen(heard)
+    with simulation.database.write() as tx:
+        commands.add(tx, Command(name="resync", id="cli-1", source="cli", received=simulation.clock.now()))
+    while "cli-1" not in simulation.engine.commands._pending:
+        simulation.run(1)
+    simulation.seams.disk_full = True
+    simulation.run(60)
+    simulation.seams.disk_full = False
+
+    simulation.run(60)
+
+    assert [command for command, _ in heard.answers] == ["cli-1"]
+    known, answer = commands.known(simulation.database.read(), "cli-1", simulation.clock.now())
+    assert known and answer is not None

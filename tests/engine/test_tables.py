@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
+from calbot.google.wire import change
 from calbot.health import assess
 from calbot.identity import changed_parts, present, stamp_with, ulid, was_invited
 from calbot.model import (
@@ -374,3 +375,53 @@ def test_health_is_the_worst_of_what_is_wrong(how: Snapshot, later: float, level
     assert verdict.level == level
     assert ({reason.code for reason in verdict.reasons} or {""}) == {code}
     assert all(reason.text for reason in verdict.reasons)
+
+
+@pytest.mark.parametrize(
+    ("start", "rule", "past"),
+    [
+        ("2025-08-31", "FREQ=MONTHLY;BYMONTHDAY=31;COUNT=12", False),
+        ("2025-08-31", "FREQ=MONTHLY;COUNT=12", False),
+        ("2020-02-29", "FREQ=YEARLY;COUNT=5", False),
+        ("2025-01-06", "FREQ=DAILY;BYMONTH=1;COUNT=60", False),
+        ("2025-01-06", "FREQ=WEEKLY;BYDAY=MO,WE;COUNT=10", True),
+        ("2025-01-15", "FREQ=MONTHLY;COUNT=12", True),
+        ("2025-01-15", "FREQ=DAILY;COUNT=12", True),
+    ],
+)
+def test_a_series_is_over_only_when_that_can_be_told(start: str, rule: str, past: bool) -> None:
+    """Where some periods have no repetition, so many of them may take years longer."""
+    series = dinner(start=start, end=start, recurrence=(f"RRULE:{rule}",))
+
+    assert is_past(series, BERLIN, epoch("2026-11-20T12:00:00+01:00")) is past
+
+
+def test_who_made_an_event_is_on_it() -> None:
+    """The creator of a shared calendar's event is not invited to it."""
+    made = change(b'{"id": "dinner", "etag": "1", "creator": {"email": "Bob@example.com"}}')
+
+    assert isinstance(made, Event)
+    assert present(made, BOB)
+    assert not present(made, CAROL)
+
+
+def test_advice_about_the_broker_is_no_fault_of_ours() -> None:
+    """It is told, and everything is well."""
+    settings = Effective(
+        auto_invite=True,
+        dry_run=False,
+        poll_interval=60,
+        invites_per_hour=50,
+        removals_per_pass=5,
+        first_sync="ignore",
+        invite_emails=(BOB,),
+    )
+    account = AccountStatus(
+        email=ANNA, aid="a", calendars=(CalendarStatus(key=CalendarKey(ANNA, "primary"), last_success=NOON),)
+    )
+    snapshot = Snapshot(started_at=NOON, settings=settings, accounts=(account,), broker_advice="Nobody listens.")
+
+    verdict = assess(snapshot, NOON)
+
+    assert verdict.level == "ok"
+    assert [(reason.code, reason.text) for reason in verdict.reasons] == [("not_listening", "Nobody listens.")]

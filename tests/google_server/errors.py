@@ -111,6 +111,14 @@ def forbidden() -> Refusal:
     return Refusal(403, "forbidden", "Forbidden")
 
 
+def access_not_configured() -> Refusal:
+    message = (
+        "Google Calendar API has not been used in project 1234 before or it is disabled. Enable it by visiting "
+        "https://console.developers.google.com/apis/api/calendar-json.googleapis.com/overview?project=1234 then retry."
+    )
+    return Refusal(403, "accessNotConfigured", message, domain="usageLimits")
+
+
 def rate_limit(reason: str = "rateLimitExceeded", status: int = 403) -> Refusal:
     """Too many calls."""
     message = "User Rate Limit Exceeded" if reason == "userRateLimitExceeded" else "Rate Limit Exceeded"

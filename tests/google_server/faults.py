@@ -16,6 +16,7 @@ REFUSALS: dict[str, Callable[[], Refusal]] = {
     "tooManyRequests": lambda: errors.rate_limit(status=429),
     "quotaExceeded": errors.quota_exceeded,
     "forbidden": errors.forbidden,
+    "accessNotConfigured": errors.access_not_configured,
     "forbiddenForNonOrganizer": errors.not_the_organizer,
     "internalError": errors.backend_error,
     "badGateway": lambda: errors.backend_error(502),

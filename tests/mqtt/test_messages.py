@@ -26,7 +26,7 @@ def test_every_schema_is_a_schema() -> None:
     """And forbids the names that Home Assistant keeps for itself."""
     found = sorted(path.name.removesuffix(".schema.json") for path in FOLDER.glob("*.schema.json"))
 
-    assert len(found) == 11
+    assert len(found) == 13
     for name in found:
         jsonschema.Draft202012Validator.check_schema(schema(name))
     with pytest.raises(jsonschema.ValidationError):
@@ -48,7 +48,9 @@ def test_every_message_keeps_to_its_schema(detail: Detail) -> None:
     check("state", messages.state(voice, snapshot, health, NOW, NOW))
     check("health", messages.health(voice, snapshot, health, 3, NOW))
     check("settings", messages.settings(voice, snapshot, NOW))
-    check("account_state", messages.account_state(voice, snapshot.accounts[0], NOW))
+    check("account_state", messages.account_state(voice, snapshot.accounts[0], snapshot.settings, NOW))
+    check("alerts", messages.alerts(voice, health, NOW))
+    check("counters", messages.counters(voice, {"invited": 3}, NOW))
     answer = messages.answer(voice, "ping", "1", Answer(status="ok"), NOW, received=NOW, duplicate=False)
     check("command_last", answer)
 
@@ -85,7 +87,8 @@ def test_the_minimum_names_no_titles_places_or_people() -> None:
         ),
         messages.state(voice, snapshot, health, NOW, NOW),
         messages.settings(voice, snapshot, NOW),
-        messages.account_state(voice, snapshot.accounts[0], NOW),
+        messages.account_state(voice, snapshot.accounts[0], snapshot.settings, NOW),
+        messages.alerts(voice, health, NOW),
     ]
 
     for secret in (b"@", b"Dinner", b"Elm", b"wine", b"Family", b"family"):
@@ -249,3 +252,12 @@ def test_a_calendar_has_a_short_id_that_tells_nothing() -> None:
 
     assert one == messages.calendar_id(FAMILY) and len(one) == 8
     assert one != messages.calendar_id(msgspec.structs.replace(FAMILY, account="carol@example.com"))
+
+
+def test_a_pause_without_an_end_has_no_date() -> None:
+    """It holds until somebody resumes."""
+    settings = msgspec.structs.replace(SNAPSHOT.settings, paused_until=FOR_EVER)
+
+    told = msgspec.json.decode(messages.settings(VOICE, msgspec.structs.replace(SNAPSHOT, settings=settings), 1e9))
+
+    assert (told["paused"], told["paused_until"]) == (True, None)

@@ -53,7 +53,7 @@ def test_a_hanging_account_delays_nobody(tmp_path: Path) -> None:
         google.add_fault("hang", operation="events.list", account=CAROL, count=None, seconds=60)
         service.start()
         wait_for(lambda: any(c["account"] == CAROL for c in google.calls("events.list")), 20, "Carol's call")
-        wait_for(google.channels, 20, "Anna's channel")
+        wait_for(lambda: google.channels() and service.is_watching(), 20, "Anna is watched")
 
         event = google.create_event(ANNA)["id"]
 

@@ -65,7 +65,8 @@ class SeededRandom:
 class Seams:
     """The places where a run can be killed. `crossed` names each that was passed; `fired` those that killed.
 
-    `crash_at` are numbers of crossings, counted from 1 over all lives. `disk_full` makes every commit fail.
+    `crash_at` are numbers of crossings, counted from 1 over all lives. `disk_full` makes every commit fail, and
+    `unreadable` every question that holds this piece of SQL.
     """
 
     def __init__(self, crash_at: frozenset[int] = frozenset()) -> None:
@@ -73,6 +74,7 @@ class Seams:
         self.crossed: list[str] = []
         self.fired: list[str] = []
         self.disk_full = False
+        self.unreadable: str | None = None
         self.refused_commits = 0
         self.commits = 0
         self.on_crash: Callable[[], None] = lambda: None
@@ -94,6 +96,8 @@ class SeamedConnection(sqlite3.Connection):
     def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
         if sql == "PRAGMA synchronous = FULL":
             return super().execute("PRAGMA synchronous = OFF")
+        if self.seams.unreadable is not None and self.seams.unreadable in sql:
+            raise sqlite3.OperationalError("disk I/O error")
         if sql != "COMMIT":
             return super().execute(sql, parameters)
         self.seams.cross("before a commit")

@@ -87,9 +87,7 @@ def test_health_is_json_and_503_only_for_a_problem(level: Level, status: int) ->
     assert body.pop("version")
     assert body == {
         "level": level,
-        "reasons": [
-            {"code": "x", "text": "Something.", "remedy": "Do this.", "level": level, "account": ANNA}
-        ],
+        "reasons": [{"code": "x", "text": "Something.", "remedy": "Do this.", "level": level, "account": ANNA}],
         "last_success": NOW - 20,
         "next_by": NOW + 60,
         "mqtt": "No broker.",
@@ -108,9 +106,7 @@ def test_foreign_text_stays_text_wherever_it_is_shown(payload: str) -> None:
     account = msgspec.structs.replace(
         SNAPSHOT.accounts[0], signed_in=False, sign_in_text=payload, calendars=(calendar,)
     )
-    snapshot = msgspec.structs.replace(
-        SNAPSHOT, accounts=(account,), notes=(payload,), token_problems=(payload,)
-    )
+    snapshot = msgspec.structs.replace(SNAPSHOT, accounts=(account,), notes=(payload,), token_problems=(payload,))
     verdict = Health("degraded", (Reason(code="x", text=payload, remedy=payload),), NOW, NOW)
     plain = read(client().get("/").text)
 
@@ -130,9 +126,7 @@ def test_foreign_text_stays_text_wherever_it_is_shown(payload: str) -> None:
     for tag, attributes in page.elements:
         assert not [name for name in attributes if name.startswith("on") or name == "style"]
         assert tag != "a" or (attributes["href"] or "").startswith("https://")
-    assert (
-        "49" not in page.text.replace(payload, "") and "\u202e" not in page.text and "\x1b" not in page.text
-    )
+    assert "49" not in page.text.replace(payload, "") and "\u202e" not in page.text and "\x1b" not in page.text
 
 
 _TAGS = {
@@ -181,9 +175,7 @@ def test_only_what_is_https_becomes_a_link() -> None:
         assert [tag for tag, _ in page.elements if tag == "a"] == []
 
 
-@pytest.mark.parametrize(
-    "path", ["/", "/live", "/health", "/static/panel.css", "/static/calbot.svg", "/nothing"]
-)
+@pytest.mark.parametrize("path", ["/", "/live", "/health", "/static/panel.css", "/static/calbot.svg", "/nothing"])
 def test_every_answer_carries_the_browsers_orders(path: str) -> None:
     """A strict policy, no sniffing, no foreign frame; also on errors and files."""
     with client().get(path) as answer:
@@ -215,9 +207,7 @@ def test_static_files_that_the_page_names_are_there() -> None:
     panel = client()
     page = read(panel.get("/").text)
     named = {
-        attributes.get("src") or attributes.get("href")
-        for tag, attributes in page.elements
-        if tag in ("img", "link")
+        attributes.get("src") or attributes.get("href") for tag, attributes in page.elements if tag in ("img", "link")
     }
 
     assert named

@@ -133,9 +133,7 @@ def part(name: str, shown: views.Page) -> tuple[str, str, str]:
         ),
     ],
 )
-def test_each_part_says_how_it_is_and_the_next_step(
-    name: str, snapshot: Snapshot, said: tuple[str, str, str]
-) -> None:
+def test_each_part_says_how_it_is_and_the_next_step(name: str, snapshot: Snapshot, said: tuple[str, str, str]) -> None:
     """In words that need no log."""
     assert part(name, page(snapshot)) == said
 
@@ -168,9 +166,7 @@ def test_advice_is_worst_first_and_only_what_wants_a_look() -> None:
     """A note about an option is no task, and stands with the notes."""
     levels: tuple[Level, ...] = ("ok", "setup", "degraded", "problem")
     reasons = tuple(Reason(code=level, text=f"It is {level}.", level=level) for level in levels)
-    shown = page(
-        msgspec.structs.replace(SNAPSHOT, notes=("It is ok.",)), Health("problem", reasons, NOW, NOW)
-    )
+    shown = page(msgspec.structs.replace(SNAPSHOT, notes=("It is ok.",)), Health("problem", reasons, NOW, NOW))
 
     assert [one.text for one in shown.advice] == ["It is problem.", "It is degraded.", "It is setup."]
     assert shown.notes == ("It is ok.",)
@@ -195,9 +191,7 @@ def test_modes_that_surprise_are_said() -> None:
 
 def test_a_failing_calendar_has_its_problem_and_remedy() -> None:
     """The table tells when it last worked, what is wrong, and what happens next."""
-    shown = page(
-        with_calendar(failures=2, problem="network", problem_text="Google is away.", retry_at=NOW + 120)
-    )
+    shown = page(with_calendar(failures=2, problem="network", problem_text="Google is away.", retry_at=NOW + 120))
 
     (row,) = shown.accounts[0].calendars
     assert (row.tone, row.name, row.last_success) == ("warn", "Family", "20 seconds ago")
@@ -206,9 +200,7 @@ def test_a_failing_calendar_has_its_problem_and_remedy() -> None:
 
 def test_accounts_are_told_apart() -> None:
     """One lost sign-in does not make the other look lost."""
-    lost = AccountStatus(
-        email="carl@example.com", aid="b", signed_in=False, sign_in_text="Sign in again, Carl."
-    )
+    lost = AccountStatus(email="carl@example.com", aid="b", signed_in=False, sign_in_text="Sign in again, Carl.")
     shown = page(msgspec.structs.replace(SNAPSHOT, accounts=(*SNAPSHOT.accounts, lost)))
 
     assert [(card.tone, card.state, card.remedy) for card in shown.accounts] == [
@@ -375,3 +367,13 @@ def test_a_calendar_without_a_name_shows_its_id() -> None:
     (row,) = page(with_calendar(name="", last_success=None)).accounts[0].calendars
 
     assert (row.name, row.last_success, row.tone) == ("family@group.calendar.google.com", "not yet", "quiet")
+
+
+def test_mqtt_is_connected_only_when_it_is() -> None:
+    """Before the broker answered nothing is claimed, and who does not listen is told how to."""
+    before = msgspec.structs.replace(SNAPSHOT, broker_connected=False)
+    deaf = msgspec.structs.replace(SNAPSHOT, broker_advice="Home Assistant is not listening: add MQTT.")
+
+    assert part("MQTT", page(before))[:2] == ("quiet", "Connecting")
+    assert part("MQTT", page(deaf)) == ("quiet", "Connected", "Home Assistant is not listening: add MQTT.")
+    assert part("MQTT", page())[:2] == ("good", "Connected")

@@ -25,11 +25,10 @@ SETTINGS = Effective(
     first_sync="ignore",
     invite_emails=("bob@example.com",),
 )
-FAMILY = CalendarStatus(
-    key=CalendarKey(ANNA, "family@group.calendar.google.com"), name="Family", last_success=NOW - 20
-)
+FAMILY = CalendarStatus(key=CalendarKey(ANNA, "family@group.calendar.google.com"), name="Family", last_success=NOW - 20)
 SNAPSHOT = Snapshot(
     started_at=NOW - 3600,
+    broker_connected=True,
     settings=SETTINGS,
     accounts=(AccountStatus(email=ANNA, aid="a7c1", calendars=(FAMILY,), last_tick=NOW),),
 )
@@ -112,9 +111,7 @@ def example_panel(
 
 
 @contextlib.contextmanager
-def serving(
-    *apps: WSGIApplication, connections: Sequence[int] = (), deadline: float = 8.0
-) -> Iterator[list[int]]:
+def serving(*apps: WSGIApplication, connections: Sequence[int] = (), deadline: float = 8.0) -> Iterator[list[int]]:
     """Serve the applications on free ports of loopback, one door each; give the ports."""
     limits = connections or [800] * len(apps)
     doors = [

@@ -1,0 +1,1 @@
+"""Alerts under test: the judge, the courier, and both on the virtual clock."""

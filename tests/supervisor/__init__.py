@@ -1,0 +1,1 @@
+"""A Supervisor of our own, with a Core behind it, for tests."""
