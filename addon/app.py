@@ -5,24 +5,34 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from addon import logs, options, stopping
+from addon import logs, options, stopping, supervisor
+from addon.alerts.alerts import Alerts
+from addon.alerts.channels import channels
+from addon.alerts.courier import TEST, Courier
 from addon.broker import HOST, EmbeddedBroker, NoBroker
 from addon.mqtt.bridge import Bridge
 from addon.mqtt.connection import BrokerAddress, MqttOptions
 from addon.options import Options, Place
+from addon.supervisor import Supervisor
+from addon.web.alert_page import AlertPage
 from addon.web.panel import panel
 from addon.web.server import Door, WebServer
+from addon.web.sign_in import LARGEST_BODY, Pages
 from addon.web.webhook import PushDoor
 from calbot import __version__, health
 from calbot.clock import SystemClock, SystemRandom
 from calbot.engine import Engine
 from calbot.errors import BadOptions, CalbotError, DirectoryInUse, StoreError
 from calbot.google.accounts import GoogleAccounts
+from calbot.google.consent import places
+from calbot.google.wallet import Wallet
 from calbot.model import Outgoing
 from calbot.settings import Settings
 from calbot.sources import Endpoints
+from calbot.status import Health
 from calbot.store import outbox
 from calbot.store.database import Database, translated
+from calbot.vault import Vault, given_key
 
 WATCH_SECONDS = 1.0
 OPEN_AGAIN = 3.0
@@ -50,8 +60,12 @@ class App:
         self._random = SystemRandom()
         self._parts: list[Part] = []
         self._ticked = self._clock.monotonic()
+        self._key: str | None = None
         self._own_broker: EmbeddedBroker | None = None
         self._broker_due = 0.0
+        token = environ.get("SUPERVISOR_TOKEN", "").strip()
+        address = environ.get("CALBOT_SUPERVISOR_URL", "").strip() or supervisor.ADDRESS
+        self._supervisor = Supervisor(token, address) if token else None
 
     def run(self) -> int:
         """Serve until a stop is requested; return the exit code."""
@@ -76,7 +90,9 @@ class App:
     def _options(self, where: Place) -> tuple[Options | None, str | None]:
         """Return the options, or under the Supervisor what is wrong with them: there the panel says it."""
         try:
-            return options.load(self._environ), None
+            wanted = options.load(self._environ)
+            self._key = given_key(self._environ)
+            return wanted, None
         except BadOptions as error:
             if not where.supervised:
                 raise
@@ -84,26 +100,30 @@ class App:
 
     def _serve(self, where: Place, wanted: Options | None, problem: str | None, database: Database) -> int:
         engine = self._engine(where, wanted, problem, database)
-        self._doors(engine, where, wanted, database)
+        courier = self._courier(wanted)
+        alerts = Alerts(database, self._clock, self._random, send=courier.post, said=engine.wrote)
+        self._doors(engine, where, wanted, database, courier)
         code = OK
-        if self._open(engine, database):
+        if self._open(engine, database, alerts):
             bridge = self._bridge(engine, wanted, database) if wanted is not None else None
             engine.start()
             log.info("Calbot %s is running.", __version__)
-            code = self._watch(engine, bridge)
+            code = self._watch(engine, bridge, alerts)
         self._close(engine)
         return code
 
-    def _open(self, engine: Engine, database: Database) -> bool:
+    def _open(self, engine: Engine, database: Database, alerts: Alerts) -> bool:
         """Open the store, as often as the disk refuses; return False when a stop was requested first."""
         while not stopping.requested.is_set():
             self._ticked = self._clock.monotonic()
             try:
                 with translated():
                     database.open()
+                    alerts.open()
                     engine.open()
             except StoreError as error:
                 engine.note_disk(str(error))
+                self._judge(engine, alerts)
                 stopping.requested.wait(OPEN_AGAIN)
             else:
                 return True
@@ -117,12 +137,23 @@ class App:
             self._random,
             calendar_api=endpoints.calendar_api,
             token_uri=endpoints.token_uri,
+            vault=Vault(where.data, self._key),
         )
         notes = wanted.notes if wanted is not None else ()
         for note in notes:
             log.warning("%s", note)
         settings = wanted.settings if wanted is not None else Settings()
         return Engine(settings, accounts, database, self._clock, self._random, notes=notes, option_problem=problem)
+
+    def _courier(self, wanted: Options | None) -> Courier:
+        """Start who brings alerts to people, through Home Assistant if there is one."""
+        named = wanted.notify if wanted is not None else ()
+        if named and self._supervisor is None:
+            log.warning("notify: there is no Home Assistant around this Calbot that could notify anybody; ignored.")
+        courier = Courier(channels(self._supervisor, named) if self._supervisor is not None else (), self._clock)
+        courier.start()
+        self._parts.append(courier)
+        return courier
 
     def _bridge(self, engine: Engine, wanted: Options, database: Database) -> Bridge:
         bridge = Bridge(
@@ -140,13 +171,13 @@ class App:
         return bridge
 
     def _broker(self, wanted: Options) -> Callable[[], BrokerAddress]:
-        """Return who tells where the broker is: the options, else, without a Supervisor, one of our own."""
+        """Return who tells where the broker is: the options, else the Supervisor, else one of our own."""
         mqtt = wanted.mqtt
         if mqtt.host is not None:
             address = BrokerAddress(mqtt.host, mqtt.port, mqtt.username, mqtt.password)
             return lambda: address
-        if wanted.place.supervised:
-            return _no_broker
+        if self._supervisor is not None:
+            return found_by(self._supervisor)
         own = EmbeddedBroker(self._clock, port=mqtt.port)
         try:
             own.start()
@@ -159,7 +190,9 @@ class App:
         address = BrokerAddress(HOST, own.port)
         return lambda: address
 
-    def _doors(self, engine: Engine, where: Place, wanted: Options | None, database: Database) -> None:
+    def _doors(
+        self, engine: Engine, where: Place, wanted: Options | None, database: Database, courier: Courier
+    ) -> None:
         page = panel(
             engine,
             assess=health.assess,
@@ -171,8 +204,18 @@ class App:
             time_zone=wanted.settings.time_zone if wanted is not None else "UTC",
             bind=where.bind,
             only_peer=SUPERVISOR if where.supervised else None,
+            sign_in=self._sign_in(engine, where, wanted) if wanted is not None else None,
         )
-        doors = [Door("panel", page, where.bind, where.panel_port, "CALBOT_PANEL_PORT", connections=900)]
+        alert_page = AlertPage(
+            found=self._supervisor.notify_services if self._supervisor is not None else None,
+            named=wanted.notify if wanted is not None else (),
+            complaints=courier.complaints,
+            test=lambda: courier.post(TEST),
+            random=self._random,
+            only_peer=SUPERVISOR if where.supervised else None,
+        )
+        page.register_blueprint(alert_page.blueprint())
+        doors = [Door("panel", page, where.bind, where.panel_port, "CALBOT_PANEL_PORT", 900, largest_body=LARGEST_BODY)]
         if wanted is not None and wanted.settings.push_url is not None:
             push = PushDoor(
                 engine,
@@ -186,7 +229,22 @@ class App:
         if web.ports[0]:
             log.info("The panel is at http://%s:%d/", where.bind, web.ports[0])
 
-    def _watch(self, engine: Engine, bridge: Bridge | None) -> int:
+    def _sign_in(self, engine: Engine, where: Place, wanted: Options) -> Pages:
+        """Seal the tokens that lie there plain, and return the pages that bring new ones."""
+        wallet, endpoints = Wallet(where.data, Vault(where.data, self._key)), wanted.endpoints
+        wallet.seal()
+        return Pages(
+            engine,
+            wallet,
+            places(endpoints.auth_uri, endpoints.token_uri, endpoints.calendar_api),
+            clock=self._clock,
+            random=self._random,
+            time_zone=wanted.settings.time_zone,
+            only_peer=SUPERVISOR if where.supervised else None,
+            chosen=[choice.email for choice in wanted.settings.accounts],
+        )
+
+    def _watch(self, engine: Engine, bridge: Bridge | None, alerts: Alerts) -> int:
         """Look after everything once a second until a stop is requested; a dead worker is not to be lived with."""
         level = ""
         while not stopping.requested.wait(WATCH_SECONDS):
@@ -198,7 +256,7 @@ class App:
             self._keep_broker()
             if bridge is not None:
                 engine.note_broker(connected=bridge.connected, problem=bridge.problem, advice=bridge.advice)
-            verdict = health.assess(engine.snapshot, self._clock.now())
+            verdict = self._judge(engine, alerts)
             if verdict.level != level:
                 level = verdict.level
                 log.info("Status: %s. %s", level, " ".join(f"{r.text} {r.remedy}" for r in verdict.reasons))
@@ -206,6 +264,16 @@ class App:
                 log.error("A worker has died; Calbot ends so that it is started again.")
                 return FAILED
         return OK
+
+    def _judge(self, engine: Engine, alerts: Alerts) -> Health:
+        """Return how everything is, and let people hear of it if they should."""
+        snapshot = engine.snapshot
+        verdict = health.assess(snapshot, self._clock.now())
+        try:
+            alerts.look(verdict, snapshot)
+        except Exception:
+            log.exception("A surprise in judging alerts; it goes on.")
+        return verdict
 
     def _keep_broker(self) -> None:
         """Start our own broker again when it has died."""
@@ -238,5 +306,11 @@ def _latest(database: Database) -> list[Outgoing]:
         return [row for stream in outbox.STREAMS for row in outbox.latest(reader, stream, SHOWN_OUTCOMES)]
 
 
-def _no_broker() -> BrokerAddress:
-    raise NoBroker("No MQTT broker is set: install the Mosquitto broker app in Home Assistant and set mqtt.host.")
+def found_by(asked: Supervisor) -> Callable[[], BrokerAddress]:
+    """Return who asks the Supervisor for the broker. Mosquitto may change its password whenever it starts."""
+
+    def ask() -> BrokerAddress:
+        found = asked.mqtt()
+        return BrokerAddress(found.host, found.port, found.username, found.password, tls=found.ssl)
+
+    return ask

@@ -16,6 +16,7 @@ EventDetail = Literal["minimal", "standard", "full"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}|[0-9A-Fa-f:.%]{2,60}")
+_SERVICE = re.compile(r"notify\.[a-z0-9_]{1,100}")
 _TOPIC = re.compile(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*")
 
 
@@ -49,6 +50,7 @@ class Options:
     mqtt: Mqtt
     event_detail: EventDetail
     log_level: LogLevel
+    notify: tuple[str, ...]
     place: Place
     endpoints: Endpoints
     notes: tuple[str, ...]
@@ -77,6 +79,7 @@ class Options:
             "mqtt.password": "set" if broker.password else "none",
             "mqtt.base_topic": broker.base_topic,
             "event_detail": self.event_detail,
+            "notify": ", ".join(self.notify) or "Home Assistant's own notifications only",
             "log_level": self.log_level,
         }
         return tuple((key, value, self.origin.get(key, "default")) for key, value in values.items())
@@ -108,6 +111,7 @@ def load(environ: Mapping[str, str]) -> Options:
     try:
         mqtt = _mqtt(found.values.get("mqtt"))
         detail = choice(found.values.get("event_detail") or "standard", "event_detail", ("minimal", "standard", "full"))
+        notify = _notify(found.values.get("notify"))
         levels = ("debug", "info", "warning", "error")
         level = choice(found.values.get("log_level") or "info", "log_level", levels)
     except BadOptions as error:
@@ -117,6 +121,7 @@ def load(environ: Mapping[str, str]) -> Options:
         mqtt=mqtt,
         event_detail=cast("EventDetail", detail),
         log_level=cast("LogLevel", level),
+        notify=notify,
         place=where,
         endpoints=found.endpoints,
         notes=notes,
@@ -144,3 +149,16 @@ def _mqtt(value: object) -> Mqtt:
         password=password,
         base_topic=topic,
     )
+
+
+def _notify(value: object) -> tuple[str, ...]:
+    example = "write it like [notify.mobile_app_anna]"
+    if value is None:
+        return ()
+    if not isinstance(value, list):
+        raise BadOptions(f"notify: {shown(value)} is not a list; {example}.")
+    names = [text(entry, "notify", example).lower() for entry in value if entry is not None]
+    for name in names:
+        if name and not _SERVICE.fullmatch(name):
+            raise BadOptions(f"notify: {shown(name)} is not a notify service; {example}.")
+    return tuple(dict.fromkeys(name for name in names if name))

@@ -105,7 +105,10 @@ class PingingEngine:
 
     def carry_out(self, command: Command) -> None:
         """Answer."""
-        answer = Answer(status="ok", message="pong")
+        self.answer(command, Answer(status="ok", message="pong"))
+
+    def answer(self, command: Command, answer: Answer) -> None:
+        """Store it, then tell it."""
         with self._database.write() as tx:
             commands.finish(tx, command.id, answer, self._clock.now())
         for listener in self._listeners:

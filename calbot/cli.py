@@ -16,11 +16,13 @@ from calbot.clock import SystemClock, SystemRandom
 from calbot.engine import Engine
 from calbot.errors import BadOptions, CalbotError, DirectoryInUse, GoogleError, SignInNeeded, StoreError
 from calbot.google.accounts import GoogleAccounts
+from calbot.login import login
 from calbot.model import Answer, Command, Noun, Outcome
 from calbot.settings import Settings
 from calbot.sources import Endpoints
 from calbot.store import commands, outbox
 from calbot.store.database import Database
+from calbot.vault import Vault, given_key
 
 LONGEST_SYNC = 300.0
 FAILED, USAGE, SIGN_IN, PARTIAL = 1, 2, 3, 5
@@ -55,6 +57,7 @@ class _Wanted(Noun, frozen=True):
 def _found() -> _Wanted:
     found = sources.gather(os.environ)
     settings, notes = sources.settings(found)
+    given_key(os.environ)
     return _Wanted(found.data, settings, found.endpoints, notes)
 
 
@@ -79,6 +82,9 @@ class Group(click.Group):
 def calbot(context: click.Context) -> None:
     """Calbot watches Google calendars and invites the right people."""
     context.obj = []
+
+
+calbot.add_command(login)
 
 
 @calbot.command()
@@ -148,7 +154,7 @@ def _check_engine() -> Iterator[Checked]:
         yield Checked("token", "sign_in", problem)
     chosen = found.settings.calendars(accounts.emails())
     if not chosen:
-        yield Checked("accounts", "sign_in", f"Nobody is signed in; put tokens/<email>.json into {found.data}.")
+        yield Checked("accounts", "sign_in", "Nobody is signed in yet; run: calbot login")
     for email, calendars in chosen.items():
         for calendar in calendars:
             yield _check_calendar(accounts, email, calendar)
@@ -180,6 +186,7 @@ def _accounts(found: _Wanted) -> GoogleAccounts:
         SystemRandom(),
         calendar_api=found.endpoints.calendar_api,
         token_uri=found.endpoints.token_uri,
+        vault=Vault(found.data, given_key(os.environ)),
     )
 
 
@@ -211,7 +218,7 @@ def _run_once(found: _Wanted, settings: Settings, database: Database) -> _Synced
     engine = Engine(settings, _accounts(found), database, clock, SystemRandom(), tend_channels=False)
     engine.open()
     if not engine.workers:
-        raise SignInNeeded(f"Nobody is signed in; put tokens/<email>.json into {found.data}.", "auth_revoked")
+        raise SignInNeeded("Nobody is signed in yet; run: calbot login", "auth_revoked")
     before = outbox.newest(database.read(), "calendar")
     deadline = clock.monotonic() + LONGEST_SYNC
     waiting = set(engine.workers.values())

@@ -12,7 +12,7 @@ from calbot.deeds import UNEXPECTED, Never, Result, Task
 from calbot.errors import StoreError
 from calbot.house import House
 from calbot.inbox import Finished, Inbox
-from calbot.model import Deed, LookUp
+from calbot.model import LookUp
 from calbot.ports import Calendars, Clock, Random
 from calbot.rules import judge
 from calbot.settle import Context, Settled, settle

@@ -246,7 +246,7 @@ class Engine:
             before = others.get(status.email)
             accounts = tuple({**others, status.email: status}.values())
             self._snapshot = msgspec.structs.replace(self._snapshot, accounts=accounts)
-        if before is None or msgspec.structs.replace(before, last_tick=status.last_tick) != status:
+        if before != status:
             self.wrote()
 
     def ticked(self, account: str) -> None:

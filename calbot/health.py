@@ -35,11 +35,14 @@ def _general(snapshot: Snapshot, now: float) -> list[Reason]:
     if not snapshot.accounts and not snapshot.token_problems and not snapshot.option_problem:
         text, remedy = (
             "No Google account is signed in yet.",
-            "Put tokens/<email>.json into the data directory.",
+            "Sign in with Google, here in the panel or with: calbot login.",
         )
         reasons.append(Reason(code="no_account", text=text, remedy=remedy, level="setup"))
     if not snapshot.settings.invite_emails and snapshot.accounts:
-        text, remedy = "Nobody to invite is configured.", "Set invite_emails in the options."
+        text, remedy = (
+            "Nobody to invite is configured.",
+            "Write addresses into invite_emails, in the configuration of Calbot.",
+        )
         reasons.append(Reason(code="no_rule", text=text, remedy=remedy, level="setup"))
     until = snapshot.settings.paused_until
     if until is not None and until > now:
@@ -50,7 +53,7 @@ def _general(snapshot: Snapshot, now: float) -> list[Reason]:
 def _of_account(account: AccountStatus, now: float, started_at: float) -> list[Reason]:
     if not account.signed_in:
         text = account.sign_in_text or f"Google no longer accepts the sign-in of {account.email}."
-        remedy = f"Sign in again and replace tokens/{account.email}.json."
+        remedy = "Press Sign in again on the page Accounts."
         return [Reason(code="sign_in_needed", text=text, remedy=remedy, level="problem", account=account.email)]
     reasons = []
     if account.held:

@@ -14,7 +14,7 @@ from calbot.errors import BadOptions
 from calbot.optionfiles import json_options, yaml_options
 from calbot.settings import Settings, refuse_unknown, shown, switch
 
-SHELL_KEYS = ("mqtt", "event_detail", "log_level")
+SHELL_KEYS = ("mqtt", "event_detail", "log_level", "notify")
 """Options that the engine leaves to the shell around it."""
 NESTED = {**engine_settings.NESTED, "mqtt": ("host", "port", "username", "password", "base_topic")}
 
@@ -53,6 +53,7 @@ _BY_OLD_NAME = {
 _BROKER = {f"MQTT_{name.upper()}": f"mqtt.{name}" for name in ("host", "port", "username", "password")}
 _ENDPOINTS = ("calendar_api", "gmail_api", "auth_uri", "token_uri", "revoke_uri")
 _OTHERS = {"CALBOT_DATA", "CALBOT_IMAGE", "CALBOT_PANEL_PORT", "CALBOT_PUSH_PORT", "CALBOT_BIND", "CALBOT_OPTIONS_FD"}
+_OTHERS.add("CALBOT_SUPERVISOR_URL")  # where tests have a Supervisor of their own
 _OTHERS |= {f"CALBOT_{name.upper()}" for name in _ENDPOINTS}
 
 

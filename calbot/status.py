@@ -36,7 +36,6 @@ class AccountStatus(Noun, frozen=True, kw_only=True):
     in_flight: int = 0
     waiting: int = 0
     held: int = 0
-    last_tick: float = 0.0
     paused: bool = False
 
 

@@ -56,6 +56,7 @@ RELEASED: dict[str, dict[str, object]] = {
         "push_url": "https://example.org/push",
         "mqtt": {"host": "192.0.2.7", "port": 1883, "username": "calbot", "password": "secret", "base_topic": "calbot"},
         "event_detail": "minimal",
+        "notify": ["notify.mobile_app_anna"],
         "log_level": "debug",
     },
 }

@@ -294,7 +294,11 @@ def test_in_testing_the_end_is_kept(google: GoogleServer, tmp_path: Path) -> Non
     assert wallet.accounts()[0].expires_at == signed_in.expires
 
 
-DESKTOP = {"client_id": "1-a.apps.googleusercontent.com", "client_secret": "canary", "token_uri": "https://evil.example/"}
+DESKTOP = {
+    "client_id": "1-a.apps.googleusercontent.com",
+    "client_secret": "canary",
+    "token_uri": "https://evil.example/",
+}
 
 
 def test_a_desktop_client_is_taken_without_its_addresses() -> None:

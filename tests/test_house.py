@@ -35,11 +35,11 @@ FLOORS: tuple[tuple[str, ...], ...] = (
             "addon.mqtt.claim",
             "addon.mqtt.gate",
         ),
-        *("addon.web.views", "addon.web.timeline", "addon.web.words"),
+        *("addon.web.views", "addon.web.timeline", "addon.web.words", "addon.alerts.judge"),
     ),
     ("addon", "addon.mqtt", "addon.web"),
     # The wall.
-    ("calbot.cli", "calbot.__main__"),
+    ("calbot.cli", "calbot.__main__", "calbot.login"),
     ("calbot.engine", "calbot.commands", "calbot.switchboard"),
     ("calbot.worker", "calbot.reading", "calbot.dispatch", "calbot.slots", "calbot.inbox", "calbot.house"),
     (
@@ -54,7 +54,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     (
         *("calbot.store", "calbot.store.*", "calbot.vault", "calbot.clock", "calbot.google.transport"),
         *("calbot.google.calendars", "calbot.google.accounts", "calbot.google.consent"),
-        *("calbot.google.gmail", "calbot.sources", "calbot.optionfiles"),
+        *("calbot.google.gmail", "calbot.google.wallet", "calbot.sources", "calbot.optionfiles"),
     ),
     ("calbot.ports",),
     (
@@ -70,8 +70,10 @@ FAMILIES = ("calbot.store", "calbot.google", "addon.mqtt", "addon.web", "addon.a
 # The other imports within one floor. A new line is a decision; usually what is shared moves down instead.
 SIDEWAYS = {
     ("addon.__main__", "addon.commands"),
+    ("addon.alerts.judge", "addon.web.words"),
     ("addon.commands", "addon.app"),
     ("calbot.__main__", "calbot.cli"),
+    ("calbot.cli", "calbot.login"),
     ("calbot.engine", "calbot.commands"),
     ("calbot.engine", "calbot.switchboard"),
     ("calbot.commands", "calbot.switchboard"),
@@ -93,6 +95,8 @@ SIDEWAYS = {
     ("calbot.planner", "calbot.identity"),
     ("calbot.rules", "calbot.identity"),
     ("calbot.rules", "calbot.moments"),
+    ("calbot.google.accounts", "calbot.vault"),
+    ("calbot.google.wallet", "calbot.vault"),
     ("calbot.google.wire", "calbot.identity"),
     ("calbot.errors", "calbot.model"),
     ("calbot.status", "calbot.model"),

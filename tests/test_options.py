@@ -42,8 +42,7 @@ def test_yaml_lies_over_json_and_the_environment_over_both(tmp_path: Path) -> No
         '"limits": {"invites_per_hour": 10, "removals_per_pass": 7}, "mqtt": {"host": "a", "port": 1}}'
     )
     (tmp_path / "calbot.yaml").write_text(
-        "invite_emails: [yaml@example.com]\nauto_invite: true\n"
-        "limits: {invites_per_hour: 20}\nmqtt: {host: b}\n"
+        "invite_emails: [yaml@example.com]\nauto_invite: true\nlimits: {invites_per_hour: 20}\nmqtt: {host: b}\n"
     )
 
     found = options(tmp_path, CALBOT_INVITE_EMAILS="env@example.com, env@example.com,", MQTT_HOST="c")
@@ -128,10 +127,7 @@ def test_new_names_win_over_old_ones(tmp_path: Path) -> None:
         ),
         (
             {"POLL_INTERVAL_MINUTES": "0.1"},
-            (
-                "POLL_INTERVAL_MINUTES: poll_interval: 6 is too small; "
-                "write a whole number from 15 to 86400 (seconds)."
-            ),
+            ("POLL_INTERVAL_MINUTES: poll_interval: 6 is too small; write a whole number from 15 to 86400 (seconds)."),
         ),
         (
             {"ENABLE_AUTO_INVITE": "perhaps"},
@@ -175,17 +171,11 @@ def test_new_names_win_over_old_ones(tmp_path: Path) -> None:
         ),
         (
             {"CALBOT_EVENT_DETAIL": "all"},
-            (
-                "CALBOT_EVENT_DETAIL: event_detail: 'all' is not one of the choices; "
-                "write minimal or standard or full."
-            ),
+            ("CALBOT_EVENT_DETAIL: event_detail: 'all' is not one of the choices; write minimal or standard or full."),
         ),
         (
             {"CALBOT_LOG_LEVEL": "loud"},
-            (
-                "CALBOT_LOG_LEVEL: log_level: 'loud' is not one of the choices; "
-                "write debug or info or warning or error."
-            ),
+            ("CALBOT_LOG_LEVEL: log_level: 'loud' is not one of the choices; write debug or info or warning or error."),
         ),
         (
             {"CALBOT_PANEL_PORT": "0"},
@@ -275,9 +265,7 @@ def test_a_bad_variable_is_named(tmp_path: Path, environ: dict[str, str], senten
         ),
     ],
 )
-def test_a_broken_file_is_named_with_line_and_remedy(
-    tmp_path: Path, name: str, content: bytes, sentence: str
-) -> None:
+def test_a_broken_file_is_named_with_line_and_remedy(tmp_path: Path, name: str, content: bytes, sentence: str) -> None:
     """Whatever lies in the file, the answer is a sentence and not a traceback."""
     (tmp_path / name).write_bytes(content)
 
@@ -298,10 +286,7 @@ def test_a_data_directory_that_is_a_file_is_named(tmp_path: Path) -> None:
     """The system's own words are passed on."""
     (tmp_path / "data").write_text("")
 
-    assert (
-        complaint(tmp_path / "data")
-        == "options.json: cannot be read (Not a directory); correct its permissions."
-    )
+    assert complaint(tmp_path / "data") == "options.json: cannot be read (Not a directory); correct its permissions."
 
 
 def test_a_mark_at_the_beginning_does_no_harm(tmp_path: Path) -> None:
@@ -382,18 +367,35 @@ def test_the_place_is_known_even_when_the_options_are_bad(tmp_path: Path) -> Non
     assert place({"CALBOT_BIND": "[::1]"}).bind == "::1"
 
 
+def test_notify_names_services(tmp_path: Path) -> None:
+    """Each once, in order; blanks that forms leave are none; the environment writes them with commas."""
+    (tmp_path / "calbot.yaml").write_text("notify: [notify.Mobile_App_Anna, '', null, notify.bob, notify.bob]\n")
+
+    assert options(tmp_path).notify == ("notify.mobile_app_anna", "notify.bob")
+    assert options(tmp_path, CALBOT_NOTIFY="notify.tv, notify.bob").notify == ("notify.tv", "notify.bob")
+    assert options(tmp_path / "absent").notify == () and options(tmp_path).notes == ()
+
+
+@pytest.mark.parametrize(
+    "value", ['"notify.anna"', "[mobile_app_anna]", "[notify.a/../b]", "[light.lamp]", "[7]", "{}"]
+)
+def test_notify_refuses_what_is_no_service(value: str, tmp_path: Path) -> None:
+    """A name becomes part of an address: only a service's letters are let through."""
+    (tmp_path / "calbot.yaml").write_text(f"notify: {value}\n")
+
+    sentence = complaint(tmp_path)
+
+    assert sentence.startswith("calbot.yaml: notify: ") and "[notify.mobile_app_anna]" in sentence
+
+
 _json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=3),
     max_leaves=8,
 )
-_known = st.sampled_from(
-    ["accounts", "invite_emails", "mqtt", "limits", "push_url", "log_level", "rules", "notify"]
-)
+_known = st.sampled_from(["accounts", "invite_emails", "mqtt", "limits", "push_url", "log_level", "rules", "notify"])
 _documents = st.dictionaries(_known | st.text(max_size=10), _json_values, max_size=4).map(json.dumps)
-_GOOD = json.dumps(
-    {"invite_emails": ["bob@example.com"], "limits": {"invites_per_hour": 5}, "mqtt": {"host": "b"}}
-)
+_GOOD = json.dumps({"invite_emails": ["bob@example.com"], "limits": {"invites_per_hour": 5}, "mqtt": {"host": "b"}})
 
 
 @st.composite

@@ -50,10 +50,7 @@ COMPLAINTS: list[tuple[dict[str, object], str]] = [
     ),
     (
         {"accounts": [{"email": "anna@example.com", "calendars": "all"}]},
-        (
-            "accounts.calendars: 'all' is not a list; "
-            "write [primary], or the ids from Google Calendar's settings."
-        ),
+        ("accounts.calendars: 'all' is not a list; write [primary], or the ids from Google Calendar's settings."),
     ),
     (
         {"accounts": [{"email": "anna@example.com", "calendars": ["Family events"]}]},
@@ -111,9 +108,7 @@ COMPLAINTS: list[tuple[dict[str, object], str]] = [
 
 
 @pytest.mark.parametrize(("raw", "sentence"), COMPLAINTS, ids=[sentence[:40] for _, sentence in COMPLAINTS])
-def test_what_is_wrong_is_said_in_one_sentence_with_key_and_remedy(
-    raw: dict[str, object], sentence: str
-) -> None:
+def test_what_is_wrong_is_said_in_one_sentence_with_key_and_remedy(raw: dict[str, object], sentence: str) -> None:
     """Each complaint names the key, what was found and what to write instead."""
     with pytest.raises(BadOptions) as caught:
         parse(raw, endpoints_overridden=False)
@@ -202,7 +197,6 @@ def test_options_of_later_versions_are_accepted_and_named() -> None:
         "central_calendar": None,
         "mirroring": True,
         "delete_original": {"enabled": False, "grace": 3600},
-        "notify": [],
         "alerts": [],
         "report_at": None,
         "heartbeat_url": "",
@@ -306,6 +300,4 @@ def test_whatever_is_written_is_understood_or_refused(raw: dict[str, object]) ->
     else:
         written = raw.get("invite_emails") or []
         assert isinstance(written, list)
-        assert set(settings.invite_emails) <= {
-            entry.strip().lower() for entry in written if isinstance(entry, str)
-        }
+        assert set(settings.invite_emails) <= {entry.strip().lower() for entry in written if isinstance(entry, str)}

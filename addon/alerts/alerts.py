@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from addon.alerts.judge import Judged, Memory, Message, Trouble, acknowledged, judge, kept
+from addon.alerts.judge import Judged, Memory, Message, Trouble, acknowledged, joined, judge, kept
 from calbot.errors import StoreError
 from calbot.model import Notice, Outcome
 from calbot.ports import Clock, Random
@@ -53,13 +53,19 @@ class Alerts:
         return tuple(trouble for trouble in self._memory.troubles if trouble.raised is not None)
 
     def open(self) -> None:
-        """Remember what an earlier run knew, so that nothing is told twice. Raises StoreError."""
+        """Remember what an earlier run knew, so that nothing is told twice. Raises StoreError.
+
+        `look` works before that, too: a disk that cannot be read is something to tell.
+        """
         with self._database.write() as tx:
             text = switches.fact(tx, _FACT)
         try:
-            self._memory = kept(_decode(text)) if text else Memory()
+            known = kept(_decode(text)) if text else Memory()
         except msgspec.MsgspecError:
             log.warning("What was known of alerts cannot be read; they are judged afresh.")
+            return
+        with self._lock:
+            self._memory = joined(known, self._memory)
 
     def look(self, health: Health, snapshot: Snapshot) -> None:
         """Judge, announce, and hand over what people are to be told. A full disk keeps nobody from hearing of it."""

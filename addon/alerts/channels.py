@@ -21,7 +21,7 @@ class Core(Protocol):
 class PersistentNotification:
     """The bell in Home Assistant: one entry of each kind, which a later message replaces."""
 
-    name = "Home Assistant's own notifications"
+    name = "notify.persistent_notification"
 
     def __init__(self, core: Core) -> None:
         self._core = core

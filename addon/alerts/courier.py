@@ -12,6 +12,7 @@ from calbot.ports import Clock
 
 RETRIES = (30.0, 120.0, 600.0, 1800.0)
 """Seconds until a message is tried again; Home Assistant may be starting. After the last one it is given up."""
+TEST = Message(kind="test", title="Calbot can reach you", text="This is a test. An alert would look like this.")
 MOST_WAITING = 50
 LOOK_SECONDS = 5.0
 
@@ -39,7 +40,7 @@ class _Road:
         self.waiting: collections.deque[Message] = collections.deque(maxlen=MOST_WAITING)
         self.tries = 0
         self.at = 0.0
-        self.complained = False
+        self.complaint = ""
 
 
 class Courier:
@@ -57,6 +58,10 @@ class Courier:
         """Let a message go to every channel."""
         self._posted.put(message)
         self._woken.set()
+
+    def complaints(self) -> dict[str, str]:
+        """Return, by the channel's name, why the last message did not arrive, where it did not."""
+        return {road.channel.name: road.complaint for road in self._roads if road.complaint}
 
     def start(self) -> None:
         """Begin to deliver."""
@@ -86,16 +91,16 @@ class Courier:
             log.debug("%s", road.channel.name, exc_info=True)
             self._failed(road, "something unexpected happened.")
         else:
-            if road.complained:
+            if road.complaint:
                 log.info("Alerts through %s arrive again.", road.channel.name)
             road.waiting.popleft()
-            road.tries, road.at, road.complained = 0, 0.0, False
+            road.tries, road.at, road.complaint = 0, 0.0, ""
 
     def _failed(self, road: _Road, why: str) -> None:
         """Put the channel off, longer each time, and say so once until it works again."""
-        if not road.complained:
+        if not road.complaint:
             log.warning("An alert through %s did not arrive: %s", road.channel.name, why)
-        road.complained = True
+        road.complaint = why
         if road.tries == len(RETRIES):
             road.waiting.popleft()
             road.tries, road.at = 0, 0.0

@@ -146,6 +146,12 @@ def kept(memory: Memory) -> Memory:
     return structs.replace(memory, troubles=alerts)
 
 
+def joined(before: Memory, since: Memory) -> Memory:
+    """Return what was known before with what was found out since; the newer one wins."""
+    troubles = {trouble.id: trouble for trouble in (*before.troubles, *since.troubles)}
+    return Memory(troubles=tuple(troubles.values()), told_at={**before.told_at, **since.told_at})
+
+
 def _found(reasons: tuple[Reason, ...]) -> dict[tuple[Kind, str], _Found]:
     """Return the causes behind the reasons; many calendars that Google does not answer for are one."""
     found: dict[tuple[Kind, str], _Found] = {}

@@ -223,17 +223,18 @@ def settings(voice: Voice, snapshot: Snapshot, now: float) -> bytes:
 def account_state(voice: Voice, account: AccountStatus, held: Effective, now: float) -> bytes:
     """Return how one account is doing."""
     successes = [found.last_success for found in account.calendars if found.last_success is not None]
+    paused = account.email in held.accounts_paused or (held.paused_until is not None and held.paused_until > now)
     return encoded(
         voice.head(now)
         | {
             "account": voice.person(account.email),
             "account_id": account.aid,
-            "status": _account_status(account),
+            "status": _account_status(account, paused=paused),
             "sign_in_problem": not account.signed_in,
             "text": voice.person(account.sign_in_text),
             "last_sync": rfc3339(min(successes, default=None)),
             "syncing": account.syncing,
-            "paused": account.paused,
+            "paused": paused,
             "sync": account.email not in held.accounts_paused,
             "auto_invite": account.email not in held.accounts_off,
             "held": account.held,
@@ -242,10 +243,10 @@ def account_state(voice: Voice, account: AccountStatus, held: Effective, now: fl
     )
 
 
-def _account_status(account: AccountStatus) -> str:
+def _account_status(account: AccountStatus, *, paused: bool) -> str:
     if not account.signed_in:
         return "sign_in_needed"
-    if account.paused:
+    if paused:
         return "paused"
     if any(found.problem for found in account.calendars):
         return "degraded"

@@ -11,6 +11,7 @@ from flask import Flask, Response, abort, render_template, request
 from werkzeug.exceptions import HTTPException
 
 from addon.web import views
+from addon.web.sign_in import Pages
 from calbot import __version__
 from calbot.errors import CalbotError
 from calbot.model import Outgoing
@@ -49,6 +50,7 @@ def panel(
     time_zone: str,
     bind: str,
     only_peer: str | None = None,
+    sign_in: Pages | None = None,
 ) -> Flask:
     """Return the panel's WSGI application.
 
@@ -58,6 +60,8 @@ def panel(
     """
     app = Flask(__name__, static_url_path="/static")
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
+    if sign_in is not None:
+        app.register_blueprint(sign_in.blueprint())
     zone = ZoneInfo(time_zone)
     local_only = only_peer is None and ipaddress.ip_address(bind).is_loopback
 
@@ -118,9 +122,15 @@ def panel(
             options=options,
             now=now,
             zone=zone,
+            endings=sign_in.endings() if sign_in is not None else (),
         )
         return render_template(
-            "status.html", page=page, history_problem=history_problem, version=__version__, refresh=REFRESH
+            "status.html",
+            page=page,
+            history_problem=history_problem,
+            version=__version__,
+            refresh=REFRESH,
+            can_sign_in=sign_in is not None,
         )
 
     return app

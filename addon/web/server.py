@@ -26,7 +26,6 @@ LIMITS = {
     "channel_timeout": 10,
     "cleanup_interval": 1,
     "asyncore_use_poll": True,
-    "max_request_body_size": 4096,
     "max_request_header_size": 16384,
     "expose_tracebacks": False,
     "log_socket_errors": False,
@@ -53,6 +52,7 @@ class Door:
     variable: str
     connections: int = 800
     threads: int = 4
+    largest_body: int = 4096
 
 
 class WebServer:
@@ -91,6 +91,7 @@ class WebServer:
                 sockets=[listener],
                 threads=door.threads,
                 connection_limit=door.connections,
+                max_request_body_size=door.largest_body,
                 **LIMITS,
             )
             server.channel_class = _Channel

@@ -1,14 +1,18 @@
 """The panel's pages of accounts and sign-in: forms that only our own pages can send, and Google's answer pasted in."""
 
+import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
+from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
-from flask import Blueprint, Response, abort, g, make_response, redirect, render_template, request
+from flask import Blueprint, Response, g, make_response, redirect, render_template, request
 from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.wrappers import Response as BaseResponse
 
 from addon.web import steps
 from addon.web.guard import FIELD, Guard
@@ -22,10 +26,13 @@ from calbot.ports import Clock, Random
 from calbot.status import AccountStatus, Snapshot
 
 LARGEST_FILE = 64 * 1024
+LARGEST_BODY = LARGEST_FILE + 4096
+"""What the panel door has to let in."""
 LARGEST_FORM = 4096 * 3
 UNDER_WAY = 20
 GOOD_FOR = 1800.0
 SOON = 8 * 86400.0
+log = logging.getLogger(__name__)
 
 
 class Watched(Protocol):
@@ -77,159 +84,192 @@ class SignIns:
             self._begun.pop(state, None)
 
 
-def pages(
-    engine: Watched,
-    wallet: Wallet,
-    google: Google,
-    *,
-    clock: Clock,
-    random: Random,
-    time_zone: str,
-    only_peer: str | None,
-    chosen: Callable[[], tuple[str, ...]] = tuple,
-) -> Blueprint:
-    """Return the pages, to be registered with the panel. `chosen` are the accounts that the options name, if any."""
-    routes = Blueprint("sign_in", __name__)
-    guard, under_way = Guard(random, only_peer), SignIns(clock)
-    zone = ZoneInfo(time_zone)
-    one_at_a_time = threading.BoundedSemaphore(2)
+class Pages:
+    """The pages. `chosen` are the accounts that the options name, if any."""
 
-    def show(template: str, *, status: int = 200, **values: object) -> Response:
-        page = render_template(
-            template,
-            **values,
-            proof=guard.proof(g.session),
-            proof_field=FIELD,
-            pressed=steps.pressed,
-            version=__version__,
-        )
-        response = make_response(page, status)
-        guard.remember(request, response, g.session)
-        return response
+    def __init__(
+        self,
+        engine: Watched,
+        wallet: Wallet,
+        google: Google,
+        *,
+        clock: Clock,
+        random: Random,
+        time_zone: str,
+        only_peer: str | None,
+        chosen: Sequence[str] = (),
+    ) -> None:
+        self._engine = engine
+        self._wallet = wallet
+        self._google = google
+        self._clock = clock
+        self._random = random
+        self._zone = ZoneInfo(time_zone)
+        self._chosen = tuple(chosen)
+        self._guard = Guard(random, only_peer)
+        self._under_way = SignIns(clock)
+        self._finishing = threading.BoundedSemaphore(2)
 
-    def kept(account: str) -> Kept | None:
-        return {one.email: one for one in wallet.accounts()}.get(account)
+    def blueprint(self) -> Blueprint:
+        """Return them as part of the panel. All lie beside each other, so that relative links hold under ingress."""
+        routes = Blueprint("sign_in", __name__)
+        routes.before_request(self._limit_and_guard)
+        routes.register_error_handler(RequestEntityTooLarge, _too_large)
+        routes.add_url_rule("/accounts", view_func=self.accounts, methods=["GET"])
+        routes.add_url_rule("/sign-in", view_func=self.begin, methods=["GET"])
+        for number, page in enumerate(steps.STEPS[:4]):
+            routes.add_url_rule(f"/{page.path}", page.path, partial(self._step, number), methods=["GET"])
+        routes.add_url_rule("/sign-in-file", view_func=self.file, methods=["GET"])
+        routes.add_url_rule("/sign-in-file", view_func=self.take_file, methods=["POST"])
+        routes.add_url_rule("/sign-in-google", view_func=self.open_google, methods=["GET"])
+        routes.add_url_rule("/sign-in-google", view_func=self.take_answer, methods=["POST"])
+        routes.add_url_rule("/sign-in-done", view_func=self.done, methods=["GET"])
+        routes.add_url_rule("/remove", view_func=self.remove, methods=["POST"])
+        return routes
 
-    def step_page(path: str, template: str = "step.html", **values: object) -> Response:
-        number = next(n for n, step in enumerate(steps.STEPS) if step.path == path)
-        before = steps.STEPS[number - 1].path if number else "accounts"
-        after = steps.STEPS[number + 1].path if number + 1 < len(steps.STEPS) else ""
-        step = steps.STEPS[number]
-        place = {"step": step, "number": number + 1, "steps": steps.STEPS, "before": before, "after": after}
-        return show(template, **{**place, **values})  # type: ignore[arg-type]
+    def endings(self) -> list[str]:
+        """Return a sentence for each sign-in that Google ends soon, for the status page."""
+        now = self._clock.now()
+        return [ends for kept in self._wallet.accounts() if (ends := _ending(kept, now, self._zone))]
 
-    def google_page(account: str, error: str = "", status: int = 200) -> Response:
-        taken = wallet.client(account)
-        if taken is None:
-            return redirect("sign-in-project", 303)  # type: ignore[return-value]
-        started = consent.begin(taken, google, state=random.token(32).hex(), account=account)
-        under_way.add(g.session, started)
-        values = {"address": started.address, "account": account, "error": error, "status": status}
-        return step_page("sign-in-google", "sign_in_google.html", **values)
-
-    @routes.before_request
-    def limit_and_guard() -> None:
-        request.max_content_length = LARGEST_FILE + 4096 if request.path == "/sign-in-file" else LARGEST_FORM
-        g.session = guard.session(request)
-        if request.method == "POST":
-            guard.check(request)
-
-    @routes.errorhandler(RequestEntityTooLarge)
-    def too_large(_: RequestEntityTooLarge) -> Response:
-        text = "That file is far too large for the JSON of an OAuth client. Go back and take the one from Google Cloud.\n"
-        return Response(text, 413, mimetype="text/plain")
-
-    @routes.get("/accounts")
-    def accounts() -> Response:
-        known = {status.email: status for status in engine.snapshot.accounts}
-        rows = [_row(one, known.get(one.email), clock.now(), zone) for one in wallet.accounts()]
-        missing = [email for email in chosen() if email not in {row.email for row in rows}]
+    def accounts(self) -> Response:
+        """Show every account, and what can be done with it."""
+        known = {status.email: status for status in self._engine.snapshot.accounts}
+        rows = [_row(one, known.get(one.email), self._clock.now(), self._zone) for one in self._wallet.accounts()]
+        missing = [email for email in self._chosen if email not in {row.email for row in rows}]
         rows += [Row(email, "quiet", "Not signed in", "The options name it.", usable=False) for email in missing]
-        return show("accounts.html", rows=rows, has_client=wallet.client() is not None)
+        return self._show("accounts.html", rows=rows, has_client=self._wallet.client() is not None)
 
-    @routes.get("/sign-in")
-    def sign_in() -> Response:
-        where = "sign-in-google" if wallet.client() is not None else "sign-in-project"
-        return redirect(where, 303)  # type: ignore[return-value]
+    def begin(self) -> BaseResponse:
+        """Lead to the first screen that is needed."""
+        return redirect("sign-in-google" if self._wallet.client() is not None else "sign-in-project", 303)
 
-    @routes.get("/<any('sign-in-project', 'sign-in-api', 'sign-in-consent', 'sign-in-client'):path>")
-    def step(path: str) -> Response:
-        return step_page(path)
+    def file(self, error: str = "") -> Response:
+        """Ask for the client's JSON."""
+        return self._step(4, "sign_in_file.html", error=error, has_client=self._wallet.client() is not None)
 
-    @routes.get("/sign-in-file")
-    def file() -> Response:
-        return step_page("sign-in-file", "sign_in_file.html", error="", has_client=wallet.client() is not None)
-
-    @routes.post("/sign-in-file")
-    def take_file() -> Response:
+    def take_file(self) -> BaseResponse:
+        """Take the client's JSON."""
         upload = request.files.get("file")
         content = upload.read(LARGEST_FILE + 1) if upload is not None else b""
         content = content or request.form.get("content", "").encode()
         try:
             if not content.strip():
                 raise WrongTurn("not_json", "Choose the file that Google Cloud gave you, or paste its content below.")
-            wallet.keep_client(client(content))
+            self._wallet.keep_client(client(content))
         except (WrongTurn, CannotKeep) as error:
-            has_client = wallet.client() is not None
-            values = {"error": str(error), "has_client": has_client, "status": 422}
-            return step_page("sign-in-file", "sign_in_file.html", **values)
-        return redirect("sign-in-google", 303)  # type: ignore[return-value]
+            return self.file(str(error))
+        return redirect("sign-in-google", 303)
 
-    @routes.get("/sign-in-google")
-    def open_google() -> Response:
-        account = request.args.get("account", "").lower()
-        return google_page(account if kept(account) or account in chosen() else "")
+    def open_google(self) -> BaseResponse:
+        """Explain what Google will show, lead there, and ask for the address."""
+        return self._google_page(self._meant(request.args.get("account", "")))
 
-    @routes.post("/sign-in-google")
-    def take_answer() -> Response:
-        pasted = request.form.get("pasted", "")
-        account = request.form.get("account", "").lower()
-        account = account if kept(account) or account in chosen() else ""
-        if not one_at_a_time.acquire(blocking=False):
-            return google_page(account, "Another sign-in is being finished just now. Wait a moment, then paste again.", 503)
+    def take_answer(self) -> BaseResponse:
+        """Take the pasted address."""
+        pasted, account = request.form.get("pasted", ""), self._meant(request.form.get("account", ""))
+        if not self._finishing.acquire(blocking=False):
+            return self._google_page(account, "Another sign-in is being finished. Wait a moment, then paste again.")
         try:
-            started = under_way.find(g.session, consent.state_of(pasted))
-            signed_in = consent.finish(started, pasted, google, now=clock.now())
-            wallet.keep(signed_in)
+            started = self._under_way.find(g.session, consent.state_of(pasted))
+            signed_in = consent.finish(started, pasted, self._google, now=self._clock.now())
+            self._wallet.keep(signed_in)
         except (WrongTurn, CannotKeep) as error:
-            return google_page(account, str(error), 422)
+            return self._google_page(account, str(error))
         finally:
-            one_at_a_time.release()
-        under_way.forget(started.state)
-        missing = "&api=missing" if signed_in.remark else ""
-        return redirect(f"sign-in-done?account={signed_in.email}{missing}", 303)  # type: ignore[return-value]
+            self._finishing.release()
+        self._under_way.forget(started.state)
+        log.info("%s is signed in.", signed_in.email)
+        query = urlencode({"account": signed_in.email, **({"api": "missing"} if signed_in.remark else {})})
+        return redirect(f"sign-in-done?{query}", 303)
 
-    @routes.get("/sign-in-done")
-    def done() -> Response:
-        found = kept(request.args.get("account", ""))
+    def done(self) -> BaseResponse:
+        """Say what happens next."""
+        found = self._kept(request.args.get("account", ""))
         if found is None:
-            return redirect("accounts", 303)  # type: ignore[return-value]
-        return show(
+            return redirect("accounts", 303)
+        now, settings = self._clock.now(), self._engine.snapshot.settings
+        return self._show(
             "done.html",
             account=found.email,
-            watched=not chosen() or found.email in chosen(),
-            guests=people(engine.snapshot.settings.invite_emails),
-            settings=engine.snapshot.settings,
-            ends=moment(found.expires_at, clock.now(), zone) if found.expires_at is not None else "",
+            watched=not self._chosen or found.email in self._chosen,
+            guests=people(settings.invite_emails),
+            settings=settings,
+            ends=moment(found.expires_at, now, self._zone) if found.expires_at is not None else "",
             api_missing=request.args.get("api") == "missing",
             enable_api=steps.ENABLE_API,
             audience=steps.AUDIENCE,
         )
 
-    @routes.post("/remove")
-    def remove() -> Response:
-        found = kept(request.form.get("account", ""))
+    def remove(self) -> BaseResponse:
+        """Ask whether an account is to be removed; when that is confirmed, remove its token file."""
+        found = self._kept(request.form.get("account", ""))
         if found is None:
-            return redirect("accounts", 303)  # type: ignore[return-value]
+            return redirect("accounts", 303)
         if request.form.get("confirmed") != "yes":
-            return show("remove.html", account=found.email, connections=steps.CONNECTIONS)
+            return self._show("remove.html", account=found.email, connections=steps.CONNECTIONS)
         try:
-            wallet.remove(found.email)
+            self._wallet.remove(found.email)
         except CannotKeep as error:
-            abort(500, str(error))
-        return redirect("accounts", 303)  # type: ignore[return-value]
+            return Response(f"{error}\n", 500, mimetype="text/plain")
+        log.info("%s was removed in the panel.", found.email)
+        return redirect("accounts", 303)
 
-    return routes
+    def _google_page(self, account: str, error: str = "") -> BaseResponse:
+        taken = self._wallet.client(account)
+        if taken is None:
+            return redirect("sign-in-project", 303)
+        started = consent.begin(taken, self._google, state=self._random.token(32).hex(), account=account)
+        self._under_way.add(g.session, started)
+        return self._step(5, "sign_in_google.html", address=started.address, account=account, error=error)
+
+    def _step(self, number: int, template: str = "step.html", **values: object) -> Response:
+        way = steps.STEPS
+        before = way[number - 1].path if number else "accounts"
+        after = way[number + 1].path if number + 1 < len(way) else ""
+        place = {"step": way[number], "number": number + 1, "steps": way, "before": before, "after": after}
+        return self._show(template, status=422 if values.get("error") else 200, **place, **values)
+
+    def _show(self, template: str, status: int = 200, **values: object) -> Response:
+        page = render_template(
+            template,
+            **values,
+            proof=self._guard.proof(g.session),
+            proof_field=FIELD,
+            pressed=steps.pressed,
+            version=__version__,
+        )
+        response = make_response(page, status)
+        self._guard.remember(request, response, g.session)
+        return response
+
+    def _limit_and_guard(self) -> None:
+        request.max_content_length = LARGEST_BODY if request.path == "/sign-in-file" else LARGEST_FORM
+        g.session = self._guard.session(request)
+        if request.method == "POST":
+            self._guard.check(request)
+
+    def _kept(self, account: str) -> Kept | None:
+        return {one.email: one for one in self._wallet.accounts()}.get(account)
+
+    def _meant(self, account: str) -> str:
+        """Return the account if it is one of ours, else nothing: what is in an address decides no more than that."""
+        account = account.lower()
+        return account if self._kept(account) or account in self._chosen else ""
+
+
+def _too_large(_: Exception) -> Response:
+    text = "That is far too large for the JSON of an OAuth client. Go back and take the one from Google Cloud.\n"
+    return Response(text, 413, mimetype="text/plain")
+
+
+def _ending(one: Kept, now: float, zone: ZoneInfo) -> str:
+    if not one.usable or one.expires_at is None or one.expires_at - now > SOON:
+        return ""
+    return (
+        f"Google ends the sign-in of {one.email} on {moment(one.expires_at, now, zone)}, because your project is in "
+        "Testing. Open Audience in Google Cloud, press Publish app, then sign in again."
+    )
 
 
 def _row(one: Kept, status: AccountStatus | None, now: float, zone: ZoneInfo) -> Row:
@@ -239,10 +279,6 @@ def _row(one: Kept, status: AccountStatus | None, now: float, zone: ZoneInfo) ->
         return replace(row, tone="bad", state="Sign in again", text=text, usable=False)
     if status is not None and not status.signed_in:
         return replace(row, tone="bad", state="Sign in again", text="Google no longer accepts this sign-in.")
-    if one.expires_at is not None and one.expires_at - now < SOON:
-        text = (
-            f"Google ends this sign-in on {moment(one.expires_at, now, zone)}, because your project is in Testing. "
-            "Open Audience in Google Cloud, press Publish app, then sign in again."
-        )
-        return replace(row, tone="warn", state="Ends soon", text=text)
+    if ends := _ending(one, now, zone):
+        return replace(row, tone="warn", state="Ends soon", text=ends)
     return row

@@ -63,8 +63,7 @@ STEPS = (
             "Press **Get started**. App name: Calbot. Support e-mail: your own address. Press **Next**.",
             "Audience: choose **External**. Press **Next**.",
             "Contact: your own address. Press **Next**, agree to the policy, press **Continue** and **Create**.",
-            "On the left open **Audience**, press **Publish app** and then **Confirm**. "
-            "It says “In production” now.",
+            "On the left open **Audience**, press **Publish app** and then **Confirm**. It says “In production” now.",
         ),
         hint="Google need not verify it: for personal use that is not required.",
     ),
@@ -92,7 +91,7 @@ STEPS = (
         path="sign-in-google",
         name="Sign in",
         title="Sign in at Google",
-        why="Three things happen now that look wrong and are right. Read them first, then open Google.",
+        why="Google shows three screens now. Two of them look wrong and are right: read this first, then open Google.",
     ),
 )
 

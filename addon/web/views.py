@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 
+from addon.web.links import Link, link_for, without_links
 from addon.web.timeline import Entry, Tone, entries
 from addon.web.words import clean, moment, nearby, people, span
 from calbot.model import Outcome, Outgoing
@@ -63,6 +64,7 @@ class Advice:
     tone: Tone
     text: str
     remedy: str
+    link: Link | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,7 @@ def page(
     options: Sequence[tuple[str, str, str]],
     now: float,
     zone: tzinfo,
+    endings: Sequence[str] = (),
 ) -> Page:
     """Return the status page's values."""
     unheard = health.level == "ok" and mqtt_problem is not None
@@ -134,7 +137,7 @@ def page(
         headline=headline,
         subline=_subline(snapshot, health, now, zone),
         parts=(_google(snapshot), _sync(snapshot, now), _push(snapshot), _mqtt(snapshot, mqtt_problem)),
-        advice=_advice(health),
+        advice=(*_advice(health), *(Advice("warn", clean(text, 400), "", link_for("ends")) for text in endings)),
         notes=(*_modes(snapshot), *(clean(note, 400) for note in snapshot.notes)),
         accounts=tuple(_account(account, now) for account in snapshot.accounts),
         counts=_counts(snapshot, newest, now),
@@ -155,9 +158,17 @@ def _subline(snapshot: Snapshot, health: Health, now: float, zone: tzinfo) -> st
 
 def _advice(health: Health) -> tuple[Advice, ...]:
     """Return what wants a look, worst first; what is merely good to know stands in the notes."""
-    order = ("problem", "degraded", "setup", "paused")
-    reasons = sorted((one for one in health.reasons if one.level in order), key=lambda one: order.index(one.level))
-    return tuple(Advice(_TONES[one.level], clean(one.text, 400), clean(one.remedy, 400)) for one in reasons)
+    order = ("problem", "degraded", "setup", "paused", "ok")
+    wanted = [one for one in health.reasons if one.level != "ok" or one.code == "not_listening"]
+    return tuple(
+        Advice(
+            _TONES.get(one.level, "quiet") if one.level != "ok" else "quiet",
+            clean(without_links(one.text), 400),
+            clean(without_links(one.remedy), 400),
+            link_for(one.code, one.account or "", one.text),
+        )
+        for one in sorted(wanted, key=lambda one: order.index(one.level))
+    )
 
 
 def _google(snapshot: Snapshot) -> Part:
@@ -210,11 +221,11 @@ def _push(snapshot: Snapshot) -> Part:
 
 def _mqtt(snapshot: Snapshot, problem: str | None) -> Part:
     if problem is not None:
-        return Part("MQTT", "warn", "Not connected", clean(problem, 300))
+        return Part("MQTT", "warn", "Not connected", clean(without_links(problem), 300))
     if not snapshot.broker_connected:
         return Part("MQTT", "quiet", "Connecting", "Home Assistant hears of everything once the broker answers.")
     if snapshot.broker_advice is not None:
-        return Part("MQTT", "quiet", "Connected", clean(snapshot.broker_advice, 300))
+        return Part("MQTT", "quiet", "Connected", clean(without_links(snapshot.broker_advice), 300))
     return Part("MQTT", "good", "Connected", "Home Assistant hears of everything.")
 
 

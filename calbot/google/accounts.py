@@ -10,9 +10,9 @@ from calbot.google.calendars import DEFAULT_API, GoogleCalendars, service
 from calbot.google.transport import AccountHttp, pool
 from calbot.model import Noun
 from calbot.ports import Calendars, Clock, Random
+from calbot.vault import Locked, Vault
 
 DEFAULT_TOKEN_URI = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address
-_LARGEST = 64 * 1024
 
 
 class _Token(msgspec.Struct):
@@ -22,6 +22,12 @@ class _Token(msgspec.Struct):
     client_id: str
     client_secret: str = ""
     token_uri: str = DEFAULT_TOKEN_URI
+
+
+class _Shut(str):
+    """What is wrong with a sign-in that is there, sealed, and cannot be opened: its account says so itself."""
+
+    __slots__ = ()
 
 
 class _File(Noun, frozen=True):
@@ -43,7 +49,9 @@ class GoogleAccounts:
         *,
         calendar_api: str | None,
         token_uri: str | None,
+        vault: Vault | None = None,
     ) -> None:
+        self._vault = vault if vault is not None else Vault(directory)
         self._directory = directory / "tokens"
         self._clock = clock
         self._random = random
@@ -54,12 +62,13 @@ class GoogleAccounts:
         self._files: dict[str, _File] = {}
 
     def emails(self) -> tuple[str, ...]:
-        """Return the addresses that have a usable token file."""
-        return tuple(email for email, file in self._scan().items() if isinstance(file.token, _Token))
+        """Return the addresses that are signed in, or were: a sealed token whose key is gone is one to sign in again."""
+        return tuple(email for email, file in self._scan().items() if isinstance(file.token, _Token | _Shut))
 
     def problems(self) -> tuple[str, ...]:
         """Return a sentence for each token file that is not one."""
-        return tuple(file.token for file in self._scan().values() if isinstance(file.token, str))
+        found = (file.token for file in self._scan().values())
+        return tuple(text for text in found if isinstance(text, str) and not isinstance(text, _Shut))
 
     def version(self, email: str) -> int:
         """Return a number that changes when the account's token file is replaced; 0 when there is none."""
@@ -70,7 +79,7 @@ class GoogleAccounts:
 
     def calendars(self, email: str) -> Calendars:
         """Return the account's calendars. Raises SignInNeeded when it has no usable token."""
-        found = _read(self._path(email))
+        found = self._read(self._path(email))
         if isinstance(found, str):
             raise SignInNeeded(found, "auth_revoked")
         credentials = Credentials(
@@ -98,27 +107,27 @@ class GoogleAccounts:
                     email, stat, known = path.stem.lower(), path.stat(), self._files.get(path.stem.lower())
                     mark = (stat.st_ctime_ns, stat.st_size)
                     same = known is not None and (known.path, known.mark) == (path, mark)
-                    found[email] = known if known is not None and same else _File(path, mark, _read(path))
+                    found[email] = known if known is not None and same else _File(path, mark, self._read(path))
         except OSError:  # A file went while we looked; the next look is a second away.
             return self._files
         self._files = found
         return found
 
-
-def _read(path: Path) -> _Token | str:
-    """Return the token in a file, or the sentence that says what is wrong with it."""
-    remedy = "Sign in again, or put the account's authorised-user JSON there."
-    try:
-        with path.open("rb") as file:
-            content = file.read(_LARGEST + 1)
-    except FileNotFoundError:
-        return f"There is no token file {path.name}. {remedy}"
-    except OSError as error:
-        return f"The token file {path.name} cannot be read: {error.strerror}. {remedy}"
-    try:
-        token = msgspec.json.decode(content.removeprefix(b"\xef\xbb\xbf"), type=_Token)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return f"The token file {path.name} is not a Google token (authorised-user JSON). {remedy}"
-    if not token.refresh_token or not token.client_id:
-        return f"The token file {path.name} lacks its refresh_token or client_id. {remedy}"
-    return token
+    def _read(self, path: Path) -> _Token | str:
+        """Return the token in a file, sealed or plain, or the sentence that says what is wrong with it."""
+        remedy = "Sign in again, or put the account's authorised-user JSON there."
+        try:
+            content = self._vault.read(path, path.stem.lower())
+        except FileNotFoundError:
+            return f"There is no token file {path.name}. {remedy}"
+        except OSError as error:
+            return f"The token file {path.name} cannot be read: {error.strerror}. {remedy}"
+        except Locked as error:
+            return _Shut(f"The sign-in in {path.name} cannot be opened: {error}. Sign in again.")
+        try:
+            token = msgspec.json.decode(content.removeprefix(b"\xef\xbb\xbf"), type=_Token)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return f"The token file {path.name} is not a Google token (authorised-user JSON). {remedy}"
+        if not token.refresh_token or not token.client_id:
+            return f"The token file {path.name} lacks its refresh_token or client_id. {remedy}"
+        return token

@@ -36,6 +36,11 @@ class Google:
     calendar_api: str = DEFAULT_API
 
 
+def places(auth_uri: str | None, token_uri: str | None, calendar_api: str | None) -> Google:
+    """Return where Google is: at these addresses, where something stands in for it."""
+    return Google(auth_uri or DEFAULT_AUTH_URI, token_uri or DEFAULT_TOKEN_URI, calendar_api or DEFAULT_API)
+
+
 @dataclass(frozen=True, slots=True)
 class Started:
     """A sign-in under way: the address to open, and what proves that an answer belongs to it."""

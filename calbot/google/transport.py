@@ -126,10 +126,7 @@ class AccountHttp:
         except RefreshError as error:
             if not _is_dead(error):
                 raise RetryLater("Google's sign-in service does not answer just now.", "upstream_5xx") from error
-            message = (
-                f"Google no longer accepts the sign-in of {self._email}; sign in again "
-                f"and replace tokens/{self._email}.json."
-            )
+            message = f"Google no longer accepts the sign-in of {self._email}; open Calbot and press Sign in again."
             raise SignInNeeded(message, "auth_revoked") from error
         except (GoogleAuthError, urllib3.exceptions.HTTPError) as error:
             raise RetryLater("Google's sign-in service cannot be reached.", "network") from error

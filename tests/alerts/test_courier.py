@@ -55,7 +55,7 @@ def test_a_failing_channel_hurts_nobody(error: Exception, caplog: pytest.LogCapt
         clock.sleep(60)
         courier.step()
 
-    assert well.brought == [DISK, SOLVED]
+    assert well.brought == [DISK, SOLVED] and list(courier.complaints()) == ["broken"]
     assert broken.tries == 2 * (1 + len(RETRIES)) and len(warnings(caplog)) == 1
 
 
@@ -75,7 +75,7 @@ def test_what_did_not_arrive_comes_later_and_in_order() -> None:
     clock.sleep(RETRIES[0])
     courier.step()
 
-    assert too_early == [] and pigeon.brought == [DISK, SOLVED]
+    assert too_early == [] and pigeon.brought == [DISK, SOLVED] and courier.complaints() == {}
 
 
 def test_what_waits_is_bounded() -> None:

@@ -256,13 +256,22 @@ def test_strangers_words_are_harmless() -> None:
     assert not set("{}\x1b\n") & set(story.texts[0]) and "states" in story.texts[0]
 
 
-def test_what_is_no_trouble_alerts_nobody() -> None:
-    """Notes, a pause, an empty house and a push that fails are shown elsewhere."""
+def test_a_problem_of_a_new_kind_is_not_kept_back() -> None:
+    """What the health calls a problem is one, also when nobody here knows its name yet."""
     story = Story()
 
-    story.live(
-        8 * 3600, *[Reason(code=code, text=code) for code in ("note", "no_account", "no_rule", "paused", "push")]
-    )
+    story.look(Reason(code="meteor", text="A meteor.", level="problem"))
+
+    assert story.raised == ["other:meteor"] and story.titles == ["Calbot has a problem"]
+
+
+def test_what_is_no_trouble_alerts_nobody() -> None:
+    """Notes, a pause, an empty house, advice and a push that fails are shown elsewhere."""
+    story = Story()
+    quiet = [Reason(code="note", text="", level="ok"), Reason(code="not_listening", text="", level="ok")]
+    quiet += [Reason(code="no_account", text="", level="setup"), Reason(code="paused", text="", level="paused")]
+
+    story.live(8 * 3600, *quiet, Reason(code="push", text=""))
 
     assert story.raised == story.titles == []
 

@@ -41,15 +41,22 @@ def opened(directory: Path) -> Database:
     return database
 
 
+def written(database: Database, *statements: str, error: Exception | None = None) -> None:
+    """One transaction of these statements, in which something happens at the end."""
+    with database.write() as tx:
+        for statement in statements:
+            tx.execute(statement)
+        if error is not None:
+            raise error
+
+
 def test_a_transaction_that_sqlite_ended_is_told_for_what_it_was(data: Path) -> None:
     """A full disk rolls back by itself; the sentence is about the disk, and the next transaction works."""
     database = opened(data)
 
-    with pytest.raises(StoreError, match="disk is full"), database.write() as tx:
-        tx.execute("ROLLBACK")
-        raise sqlite3.OperationalError("database or disk is full")
-    with database.write() as tx:
-        switches.remember(tx, "dinner", "is served")
+    with pytest.raises(StoreError, match="disk is full"):
+        written(database, "ROLLBACK", error=sqlite3.OperationalError("database or disk is full"))
+    written(database, "INSERT INTO meta (key, value) VALUES ('dinner', 'is served')")
 
     assert switches.fact(database.read(), "dinner") == "is served"
     database.close()
@@ -59,9 +66,8 @@ def test_a_malformed_page_is_trouble_of_the_store(data: Path) -> None:
     """SQLite has more words for it than one."""
     database = opened(data)
 
-    with pytest.raises(StoreError, match="malformed"), database.write() as tx:
-        tx.execute("DELETE FROM meta")
-        raise sqlite3.DatabaseError("database disk image is malformed")
+    with pytest.raises(StoreError, match="malformed"):
+        written(database, "DELETE FROM meta", error=sqlite3.DatabaseError("database disk image is malformed"))
 
     assert "malformed" in (database.problem or "")
     database.close()
@@ -71,9 +77,8 @@ def test_a_double_row_is_no_trouble_of_the_store(data: Path) -> None:
     """Who asks for it hears of it, and nothing of the transaction stays."""
     database = opened(data)
 
-    with pytest.raises(sqlite3.IntegrityError), database.write() as tx:
-        for _ in range(2):
-            tx.execute("INSERT INTO meta (key, value) VALUES ('dinner', 'is served')")
+    with pytest.raises(sqlite3.IntegrityError):
+        written(database, *["INSERT INTO meta (key, value) VALUES ('dinner', 'is served')"] * 2)
 
     assert switches.fact(database.read(), "dinner") is None
     assert database.problem is None

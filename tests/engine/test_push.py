@@ -259,8 +259,9 @@ def answering_watches(simulation: Simulation, change: Callable[[dict[str, object
 def test_a_channel_that_lives_an_hour_is_renewed_halfway(simulate: Simulate) -> None:
     """However short Google makes it, opening the next one takes its time."""
     simulation = simulate(settings=WITH_PUSH)
-    in_an_hour = lambda: str(int((simulation.clock.now() + 3600) * 1000))  # noqa: E731
-    answering_watches(simulation, lambda document: document.update(expiration=in_an_hour()))
+    answering_watches(
+        simulation, lambda document: document.update(expiration=str(int((simulation.clock.now() + 3600) * 1000)))
+    )
 
     simulation.until_quiet()
     simulation.run(6 * 3600)

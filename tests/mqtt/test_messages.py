@@ -13,6 +13,7 @@ from addon.mqtt import messages
 from addon.mqtt.encoding import MOST_BYTES, Detail, Voice, encoded, rfc3339
 from calbot.health import assess
 from calbot.model import Answer, Notice, Outcome
+from calbot.status import FOR_EVER
 from tests.mqtt.schemas import FOLDER, check, schema
 from tests.mqtt.world import ANNA, DINNER, FAMILY, IID, INVITED, STARTED, example_snapshot, row
 
@@ -115,6 +116,21 @@ def test_the_minimum_leaves_people_out_of_answers() -> None:
     assert (said[0]["data"], said[2]["data"]) == ({"who": "…"}, {"who": ANNA})
 
 
+def test_an_account_shows_its_own_switches_and_every_pause() -> None:
+    """From the settings in force, which are known before the account's worker is."""
+    snapshot = example_snapshot()
+
+    def told(**parts: Any) -> tuple[object, ...]:
+        held = msgspec.structs.replace(snapshot.settings, **parts)
+        said = check("account_state", messages.account_state(VOICE, snapshot.accounts[0], held, NOW))
+        return said["status"], said["paused"], said["sync"], said["auto_invite"]
+
+    assert told() == ("ok", False, True, True)
+    assert told(accounts_paused=(ANNA,)) == ("paused", True, False, True)
+    assert told(paused_until=NOW + 60) == ("paused", True, True, True)
+    assert told(accounts_off=(ANNA,)) == ("ok", False, True, False)
+
+
 def test_an_event_of_many_tells_its_place_among_them() -> None:
     """Which run, how many, and which of them it is."""
     told = check("event_calendar", messages.event(VOICE, row(with_batch("b-1", 40, 7)), AIDS, NOW))
@@ -179,7 +195,7 @@ def test_text_that_is_no_unicode_still_goes_out() -> None:
 def test_a_pause_without_end_has_no_end() -> None:
     """However large the number that stands for it."""
     snapshot = example_snapshot()
-    settings = msgspec.structs.replace(snapshot.settings, paused_until=1e300)
+    settings = msgspec.structs.replace(snapshot.settings, paused_until=FOR_EVER)
 
     told = check("settings", messages.settings(VOICE, msgspec.structs.replace(snapshot, settings=settings), NOW))
 
@@ -252,12 +268,3 @@ def test_a_calendar_has_a_short_id_that_tells_nothing() -> None:
 
     assert one == messages.calendar_id(FAMILY) and len(one) == 8
     assert one != messages.calendar_id(msgspec.structs.replace(FAMILY, account="carol@example.com"))
-
-
-def test_a_pause_without_an_end_has_no_date() -> None:
-    """It holds until somebody resumes."""
-    settings = msgspec.structs.replace(SNAPSHOT.settings, paused_until=FOR_EVER)
-
-    told = msgspec.json.decode(messages.settings(VOICE, msgspec.structs.replace(SNAPSHOT, settings=settings), 1e9))
-
-    assert (told["paused"], told["paused_until"]) == (True, None)

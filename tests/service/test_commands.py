@@ -89,7 +89,7 @@ def test_nobody_signed_in_is_exit_3_with_the_remedy(tmp_path: Path) -> None:
         ended = service.run("sync")
 
         assert ended.returncode == 3
-        assert "tokens/<email>.json" in ended.stderr
+        assert "calbot login" in ended.stderr
 
 
 def test_wrong_use_is_exit_2(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ SNAPSHOT = Snapshot(
     started_at=NOW - 3600,
     broker_connected=True,
     settings=SETTINGS,
-    accounts=(AccountStatus(email=ANNA, aid="a7c1", calendars=(FAMILY,), last_tick=NOW),),
+    accounts=(AccountStatus(email=ANNA, aid="a7c1", calendars=(FAMILY,)),),
 )
 DINNER = Event(
     id="dinner",
@@ -111,12 +111,14 @@ def example_panel(
 
 
 @contextlib.contextmanager
-def serving(*apps: WSGIApplication, connections: Sequence[int] = (), deadline: float = 8.0) -> Iterator[list[int]]:
+def serving(
+    *apps: WSGIApplication, connections: Sequence[int] = (), deadline: float = 8.0, bodies: Sequence[int] = ()
+) -> Iterator[list[int]]:
     """Serve the applications on free ports of loopback, one door each; give the ports."""
-    limits = connections or [800] * len(apps)
+    limits, largest = connections or [800] * len(apps), bodies or [4096] * len(apps)
     doors = [
-        Door(f"door {n}", app, "127.0.0.1", 0, "CALBOT_TEST_PORT", connections=limit)
-        for n, (app, limit) in enumerate(zip(apps, limits, strict=True))
+        Door(f"door {n}", app, "127.0.0.1", 0, "CALBOT_TEST_PORT", connections=limit, largest_body=body)
+        for n, (app, limit, body) in enumerate(zip(apps, limits, largest, strict=True))
     ]
     server = WebServer(doors, SystemClock(), deadline)
     server.start()

@@ -1,0 +1,1 @@
+"""From an empty data directory to the first invitation, with nothing but a browser."""
