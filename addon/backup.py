@@ -7,9 +7,8 @@ from pathlib import Path
 
 from calbot.errors import StoreError
 from calbot.sources import data_directory
+from calbot.store.database import BACKUP as BACKUP
 from calbot.store.database import Database
-
-NAME = "backup.db"
 
 
 def back_up(data: Path) -> Path | None:
@@ -17,7 +16,7 @@ def back_up(data: Path) -> Path | None:
 
     The live file is in no backup, so a start that finds `backup.db` alone knows that it was restored.
     """
-    target, partial = data / NAME, data / f"{NAME}.partial"
+    target, partial = data / BACKUP, data / f"{BACKUP}.partial"
     try:
         partial.unlink(missing_ok=True)
         if not (data / "calbot.db").exists():

@@ -35,7 +35,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
             "addon.mqtt.claim",
             "addon.mqtt.gate",
         ),
-        *("addon.web.views", "addon.web.timeline", "addon.web.words", "addon.alerts.judge"),
+        *("addon.web.views", "addon.web.timeline", "addon.web.words", "addon.web.links", "addon.web.steps"),
+        "addon.alerts.judge",
     ),
     ("addon", "addon.mqtt", "addon.web"),
     # The wall.

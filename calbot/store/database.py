@@ -16,6 +16,8 @@ from calbot.store.schema import MIGRATIONS
 Tx = sqlite3.Connection
 Connect = Callable[[str], sqlite3.Connection]
 KEPT_SNAPSHOTS = 3
+BACKUP = "backup.db"
+"""The copy that a backup of the data directory takes instead of the live file."""
 SMALLEST_FILE = 512
 LARGEST_WAL = 4 * 2**20
 _OF_THE_DISK = frozenset(
@@ -56,6 +58,7 @@ class Database:
     def __init__(self, directory: Path, *, connect: Connect = connect) -> None:
         self._directory = directory
         self._path = directory / "calbot.db"
+        self._backup = directory / BACKUP
         self._connect = connect
         self._lock = threading.Lock()
         self._local = threading.local()
@@ -91,7 +94,7 @@ class Database:
             self.take_directory()
         with translated():
             damage = _damage(self._path)
-            if damage:
+            if damage or (not self._path.exists() and self._backup.exists()):
                 self._replace(damage)
             writer = self._configured(self._connect(str(self._path)))
             self._migrate(writer)
@@ -200,8 +203,11 @@ class Database:
             script = f"BEGIN IMMEDIATE;{MIGRATIONS[number]};PRAGMA user_version = {number + 1};COMMIT;"
             connection.executescript(script)
 
-    def _replace(self, damage: str) -> None:
-        sound = next((snapshot for snapshot in _snapshots(self._directory) if _damage(snapshot) is None), None)
+    def _replace(self, damage: str | None) -> None:
+        """Put a sound copy in the file's place: after a restored backup that backup, else the newest snapshot."""
+        restored = not self._path.exists() and self._backup.exists()
+        copies = [*([self._backup] if restored else []), *_snapshots(self._directory)]
+        sound = next((copy for copy in copies if _damage(copy) is None), None)
         partial = self._path.with_suffix(".partial")
         if sound is not None:
             shutil.copyfile(sound, partial)
@@ -214,15 +220,16 @@ class Database:
             part = self._path.with_name(self._path.name + suffix)
             if part.exists():
                 part.replace(aside / f"{number:04d}-{part.name}")
+        what = f"The store was damaged ({damage})" if damage else "The data directory came from a backup"
         if sound is not None:
             partial.replace(self._path)
             self.recovery = (
-                f"The store was damaged ({damage}) and an earlier copy of it was restored. "
+                f"{what} and a copy of the store was restored. "
                 "What happened since is read again from Google; nobody is invited twice."
             )
             return
         self.recovery = (
-            f"The store was damaged ({damage}) and there was no copy of it. Calbot starts afresh: "
+            f"{what} and there was no sound copy of the store. Calbot starts afresh: "
             "events that exist now are known and not acted on."
         )
 

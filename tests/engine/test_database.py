@@ -156,7 +156,7 @@ def test_a_copy_that_cannot_be_restored_is_kept_for_the_next_try(simulate: Simul
     (data / "calbot.partial").rmdir()
     database.open()
 
-    assert "earlier copy" in (database.recovery or "")
+    assert "was restored" in (database.recovery or "")
     database.close()
 
 
@@ -203,3 +203,35 @@ def test_a_store_that_cannot_be_read_is_told_and_waited_for(simulate: Simulate) 
 
     assert "disk I/O error" in (during or "")
     assert simulation.engine.snapshot.disk_problem is None
+
+
+def test_a_data_directory_from_a_backup_goes_on_where_the_backup_was(simulate: Simulate, data: Path) -> None:
+    """Only `backup.db` comes back: nobody is invited twice, and what came since is invited."""
+    simulation = simulate()
+    simulation.until_quiet()
+    simulation.create(summary="Before")
+    simulation.until_quiet()
+    simulation.database.copy_to(data / "backup.db")
+    simulation.create(summary="Between")
+    simulation.until_quiet()
+    simulation.die()
+    for part in data.glob("calbot.db*"):
+        part.unlink()
+    simulation.create(summary="After")
+
+    simulation.start()
+    simulation.until_quiet()
+
+    assert len(simulation.invitations()) == len(set(simulation.invitations())) == 3
+    assert "came from a backup" in (simulation.database.recovery or "")
+
+
+@pytest.mark.parametrize("content", [b"", b"not a store" * 999])
+def test_a_damaged_backup_is_no_reason_to_start_in_silence(data: Path, content: bytes) -> None:
+    """Without any sound copy it is said that everything begins anew."""
+    (data / "backup.db").write_bytes(content)
+
+    database = opened(data)
+
+    assert "starts afresh" in (database.recovery or "")
+    database.close()

@@ -56,7 +56,7 @@ def test_a_damaged_store_stops_no_start_and_invites_nobody_twice(
     said = [notice.text for notice in simulation.notices("alert_raised")]
     assert sorted(simulation.invitations()) == sorted([*events, new])
     assert len(said) == 1 and said[0].startswith("The store was damaged")
-    assert ("earlier copy" in said[0]) == snapshot
+    assert ("was restored" in said[0]) == snapshot
     assert said[0] in simulation.engine.snapshot.notes
     assert list((simulation.directory / "damaged").iterdir())
 
