@@ -128,10 +128,11 @@ class Supervisor:
         said = self._said(content)
         core = path.startswith("/core/")
         who = "Home Assistant" if core else "the Supervisor"
+        asked = " when asked for the MQTT broker" if path == "/services/mqtt" else ""
         if isinstance(error, msgspec.MsgspecError):
             return SupervisorError(f"Calbot does not understand what {who} answers at {path}: {error}.")
         if error is not None:
-            return SupervisorError(f"The Supervisor does not answer ({type(error).__name__}); trying again.")
+            return SupervisorError(f"The Supervisor does not answer{asked} ({type(error).__name__}); trying again.")
         if "service not enabled" in said.lower():
             return SupervisorError(NO_BROKER)
         if "not ready" in said.lower() or (status in _ALONE and not core):

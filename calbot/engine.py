@@ -3,7 +3,6 @@
 import logging
 import threading
 from collections.abc import Callable
-from typing import Protocol
 
 import msgspec
 
@@ -11,7 +10,7 @@ from calbot.channels import Channels, is_genuine
 from calbot.commands import Commands
 from calbot.dispatch import Dispatch
 from calbot.errors import StoreError
-from calbot.house import Orders
+from calbot.house import Listener, Orders
 from calbot.inbox import Finished, Inbox, Push
 from calbot.model import Answer, Command, Notice, Outcome
 from calbot.ports import Accounts, Calendars, Clock, Random
@@ -30,18 +29,6 @@ FIRST_HOUSEKEEPING = 60.0
 AFTER_TROUBLE = 5.0
 MakeSlots = Callable[[str, Inbox], Slots]
 log = logging.getLogger(__name__)
-
-
-class Listener(Protocol):
-    """Who wants to hear of news. Its methods only post, they never wait."""
-
-    def changed(self) -> None:
-        """Note that the snapshot was replaced, or that the outbox got rows."""
-        ...
-
-    def answered(self, command: Command, answer: Answer) -> None:
-        """Note an answer to a command."""
-        ...
 
 
 def _thread_slots(name: str, inbox: Inbox) -> Slots:
@@ -82,6 +69,7 @@ class Engine:
         self._secret = b""
         self._housekeeping_at = clock.monotonic() + FIRST_HOUSEKEEPING
         self._ticks: dict[str, float] = {}
+        self._resting: dict[str, Worker] = {}  # of accounts that were removed; they come back with a new sign-in
         self._threads: list[threading.Thread] = []
         self._snapshot = Snapshot(
             started_at=clock.now(),
@@ -122,8 +110,13 @@ class Engine:
         """Give every account that is chosen, or signed in where none is chosen, its worker. Raises StoreError."""
         if self._snapshot.option_problem is not None:
             return
-        for email, calendars in self._settings.calendars(self._accounts.emails()).items():
-            if email not in self.workers:
+        wanted = self._settings.calendars(self._accounts.emails())
+        for email in [one for one in self.workers if one not in wanted and not self._accounts.version(one)]:
+            self._let_rest(email)
+        for email, calendars in wanted.items():
+            if email in self._resting:
+                self.workers = {**self.workers, email: self._resting.pop(email)}
+            elif email not in self.workers:
                 worker = self._worker(email, calendars)
                 worker.open()
                 if self._threaded:
@@ -242,6 +235,8 @@ class Engine:
     def report(self, status: AccountStatus) -> None:
         """Take in how an account is doing."""
         with self._lock:
+            if status.email in self._resting:
+                return
             others = {known.email: known for known in self._snapshot.accounts}
             before = others.get(status.email)
             accounts = tuple({**others, status.email: status}.values())
@@ -256,7 +251,7 @@ class Engine:
     def longest_silence(self) -> float:
         """Return for how many seconds the slowest worker has not got on."""
         now = self._clock.monotonic()
-        return max((now - tick for tick in list(self._ticks.values())), default=0.0)
+        return max((now - tick for email, tick in list(self._ticks.items()) if email in self.workers), default=0.0)
 
     def note_syncing(self, account: str, syncing: bool) -> None:  # noqa: FBT001 - one state, told
         """Take in that a whole calendar is being read, or was."""
@@ -288,9 +283,23 @@ class Engine:
         self._threads.append(threading.Thread(target=self._run, args=(worker,), name=name, daemon=True))
         self._threads[-1].start()
 
+    def _let_rest(self, email: str) -> None:
+        """Take an account that was removed out of everything that is asked, shown and judged."""
+        with self._lock:
+            self._resting[email] = self.workers[email]
+            self.workers = {known: worker for known, worker in self.workers.items() if known != email}
+            accounts = tuple(status for status in self._snapshot.accounts if status.email != email)
+            self._snapshot = msgspec.structs.replace(self._snapshot, accounts=accounts)
+        log.info("%s is signed out; its calendars are no longer watched.", email)
+        self.wrote()
+
     def _run(self, worker: Worker) -> None:
         """Step a worker for ever. The bulkhead: whatever happens to one account stays with it."""
         while not self._stopping.is_set():
+            if worker.email in self._resting:
+                self._stopping.wait(1.0)
+                self.ticked(worker.email)
+                continue
             try:
                 with translated():
                     worker.step()

@@ -41,7 +41,7 @@ def _general(snapshot: Snapshot, now: float) -> list[Reason]:
     if not snapshot.settings.invite_emails and snapshot.accounts:
         text, remedy = (
             "Nobody to invite is configured.",
-            "Write addresses into invite_emails, in the configuration of Calbot.",
+            "Set invite_emails, in the configuration of Calbot.",
         )
         reasons.append(Reason(code="no_rule", text=text, remedy=remedy, level="setup"))
     until = snapshot.settings.paused_until

@@ -1,8 +1,8 @@
-"""What the parts of a worker need of the engine around them."""
+"""What the parts of a worker need of the engine around them, and who hears of its news."""
 
 from typing import Protocol
 
-from calbot.model import Noun, Policy
+from calbot.model import Answer, Command, Noun, Policy
 from calbot.ports import Calendars
 from calbot.status import AccountStatus
 
@@ -27,3 +27,15 @@ class House(Protocol):
     def note_syncing(self, account: str, syncing: bool) -> None: ...  # noqa: FBT001 - one state, told
     def resynced(self, account: str, command_id: str, error: str | None) -> None: ...
     def wrote(self) -> None: ...
+
+
+class Listener(Protocol):
+    """Who wants to hear of news. Its methods only post, they never wait."""
+
+    def changed(self) -> None:
+        """Note that the snapshot was replaced, or that the outbox got rows."""
+        ...
+
+    def answered(self, command: Command, answer: Answer) -> None:
+        """Note an answer to a command."""
+        ...

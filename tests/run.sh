@@ -13,6 +13,7 @@ Usage: tests/run.sh [STAGE] [-- PYTEST ARGUMENTS]
   default   formatting, lint, types, and every test that is not slow
   kill      kills the process at random moments and looks for what was lost or doubled
   container builds the image and runs it as Home Assistant does (as root it installs Debian's docker.io and mmdebstrap)
+  homeassistant  a real Home Assistant, newest and oldest (as root on Debian it builds them: 3 GB, three minutes)
   bench     the measurements, in their quick form
 USAGE
     exit 2
@@ -86,7 +87,7 @@ default() {
     step "ruff format" ruff format --check --quiet .
     step "ruff check" ruff check --quiet .
     step "mypy" mypy
-    step "pytest" python -m pytest -m "not slow and not kill and not container" "$@"
+    step "pytest" python -m pytest -m "not slow and not kill and not container and not homeassistant" "$@"
 }
 
 kill_stage() {
@@ -99,6 +100,13 @@ container() {
     make_venv "$cache/linters" "$root/tests/container/linters.lock" "Setting up hadolint and shellcheck (once) ..."
     export CALBOT_LINTERS="$cache/linters/bin"
     step "pytest, container" python -m pytest -m container "$@"
+}
+
+homeassistant() {
+    local versions=${CALBOT_HOMEASSISTANT:-2026.11.0 2026.4.4}
+    # shellcheck disable=SC2086  # versions are words
+    tests/homeassistant/rig/build.sh "${XDG_CACHE_HOME:-/var/cache}/calbot-tests/homeassistant" $versions
+    step "pytest, homeassistant" python -m pytest -m homeassistant "$@"
 }
 
 bench() {
@@ -121,6 +129,10 @@ case $stage in
         run=container
         TOOLS+=("dockerd docker.io" "tini tini" "mmdebstrap mmdebstrap" "nsenter util-linux" "ip iproute2")
         TOOLS+=("apparmor_parser apparmor")
+        ;;
+    homeassistant)
+        run=homeassistant
+        TOOLS+=("debootstrap debootstrap" "unshare util-linux")
         ;;
     bench) run=bench ;;
     *) usage ;;

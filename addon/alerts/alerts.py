@@ -90,10 +90,10 @@ class Alerts:
 
     def _announce(self, judged: Judged) -> None:
         for trouble in judged.raised:
-            log.warning("Alert: %s", trouble.text.replace("\n", " "))
+            log.debug("Alert %s is raised.", trouble.id)
             self._unsaid.append(_notice(trouble, cleared=False))
         for trouble in judged.cleared:
-            log.info("Solved: %s", trouble.text.replace("\n", " "))
+            log.debug("Alert %s is cleared.", trouble.id)
             self._unsaid.append(_notice(trouble, cleared=True))
         self._unwritten, self._write_at = True, 0.0
 

@@ -85,7 +85,12 @@ class Announcer:
         return tuple(device.topic for device in self._devices())
 
     def announce(self) -> None:
-        """Announce every device that the user did not delete, and take back what is no more."""
+        """Announce every device that the user did not delete, and take back what is no more.
+
+        Without a connection nothing happens: each one begins with this.
+        """
+        if not self._sender.is_connected:
+            return
         devices = self._devices()
         self._shown = self._accounts()
         table = self._table

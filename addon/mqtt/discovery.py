@@ -59,8 +59,8 @@ def is_ours(payload: bytes) -> bool:
 
 def installation(voice: Voice, topics: Topics, version: str, panel: str | None) -> Device:
     """Return the device of the installation. `panel` is where its page leads to, if that is known."""
-    device: dict[str, Json] = {"ids": [f"calbot_{voice.iid}"], "name": "Calbot", "mf": "Calbot", "mdl": "Calbot"}
-    device |= {"sw": version} | ({"cu": panel} if panel else {})
+    device: dict[str, Json] = {"ids": [f"calbot_{voice.iid}"], "name": "Calbot", "mf": "Calbot"}
+    device |= {"mdl": "Google Calendar invitations", "sw": version} | ({"cu": panel} if panel else {})
     parts = _Parts(f"calbot_{voice.iid}", "calbot")
     _events(parts, topics)
     _conditions(parts, topics)

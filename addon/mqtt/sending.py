@@ -53,6 +53,11 @@ class Sender:
         return len(self._waiting)
 
     @property
+    def is_connected(self) -> bool:
+        """True while what is sent goes out."""
+        return self._epoch is not None
+
+    @property
     def has_room(self) -> bool:
         """True when a message would go out at once."""
         return self._epoch is not None and not self._waiting and len(self._unanswered) < self._window

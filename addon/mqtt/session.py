@@ -166,7 +166,8 @@ class Session:
 
     def due(self) -> float | None:
         """Return when `step` has something to do."""
-        times = (self._lost_at, self._claim_at, self._ping_at, self._publisher.announce_at())
+        announce_at = self._publisher.announce_at() if self.speaking else None
+        times = (self._lost_at, self._claim_at, self._ping_at, announce_at)
         return min((at for at in times if at is not None), default=None)
 
     def step(self) -> None:
@@ -184,7 +185,7 @@ class Session:
         announce_at = self._publisher.announce_at()
         if self.speaking and self._announcer.step():
             self._line.subscribe(link.epoch, *self._announcer.heard_on, qos=0)
-        if announce_at is not None and now >= announce_at:
+        if self.speaking and announce_at is not None and now >= announce_at:
             self._announcer.announce()
             self._states.tell_everything()
             self._publisher.announced()

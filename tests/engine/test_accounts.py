@@ -11,7 +11,7 @@ from calbot.clock import SystemClock, SystemRandom
 from calbot.google.accounts import GoogleAccounts
 from calbot.settings import AccountChoice, Settings
 from tests.google_server.values import Request, Response
-from tests.household import ANNA, BOB, CAROL, Household, wait
+from tests.household import ANNA, BOB, CAROL, Household, notices, wait
 from tests.simulation.simulation import Simulation
 
 Simulate = Callable[..., Simulation]
@@ -84,6 +84,30 @@ def test_a_replaced_token_file_ends_a_dead_sign_in(tmp_path: Path) -> None:
 
         wait(lambda: home.invitations() == [event], "the invitation")
         wait(lambda: home.engine.snapshot.accounts[0].signed_in, "it is said")
+
+
+def test_a_removed_account_leaves_without_a_complaint_and_may_come_back(tmp_path: Path) -> None:
+    """Nothing is read or done for it, nobody is alarmed; signed in again, it goes on, and nobody is invited twice."""
+    with Household(tmp_path, [ANNA, CAROL], Settings(invite_emails=(BOB,))) as home:
+        wait(lambda: home.has_read(ANNA) and home.has_read(CAROL), "the first reading")
+        event = home.create(ANNA)
+        home.look(ANNA)
+        wait(lambda: home.invitations() == [event], "an invitation")
+
+        (tmp_path / "tokens" / f"{ANNA}.json").unlink()
+        home.engine.tend()
+        emails = [account.email for account in home.engine.snapshot.accounts]
+        meanwhile = home.create(ANNA)
+        other = home.create(CAROL)
+        home.look(CAROL)
+        wait(lambda: home.invitations() == [event, other], "Carol's guests are invited")
+        home.sign_in(ANNA)
+        home.engine.tend()
+        home.look(ANNA)
+
+        wait(lambda: sorted(home.invitations()) == sorted([event, other, meanwhile]), "what came meanwhile", 10)
+        assert emails == [CAROL] and ANNA in home.engine.workers
+        assert [notice for notice in notices(home.database) if notice.event_type == "sign_in_needed"] == []
 
 
 def test_a_dead_sign_in_is_announced_once_and_ends_with_a_new_one(simulate: Simulate) -> None:

@@ -159,7 +159,7 @@ def test_a_signed_out_account_answers_a_resync(simulate: Simulate) -> None:
 
     (answer,) = ear.answers
     assert (answer.status, answer.code) == ("error", "auth_required")
-    assert "sign in again" in answer.message
+    assert "Sign in again" in answer.message
 
 
 def test_a_paused_account_with_a_due_deed_sleeps(simulate: Simulate) -> None:

@@ -68,6 +68,50 @@ def test_a_pause_postpones_and_resume_takes_everything_up(simulate: Simulate) ->
     assert simulation.invitations() == [kept]
 
 
+@pytest.mark.parametrize("account", [None, ANNA])
+def test_paused_can_be_set_like_a_switch(simulate: Simulate, account: str | None) -> None:
+    """For the installation or one account; the snapshot shows whose switch it is."""
+    simulation = simulate()
+    simulation.until_quiet()
+    scope = {} if account is None else {"account": account}
+    simulation.command("set", key="paused", value=True, **scope)
+    held = simulation.engine.snapshot.settings
+    event = simulation.create()
+    simulation.run(300)
+    during = simulation.invitations()
+
+    simulation.command("set", key="paused", value=False, **scope)
+    simulation.until_quiet()
+
+    assert (held.paused_until is not None, held.accounts_paused) == (account is None, (account,) if account else ())
+    assert (during, simulation.invitations()) == ([], [event])
+    assert simulation.engine.snapshot.settings.accounts_paused == ()
+
+
+def test_resuming_the_installation_by_its_switch_leaves_an_accounts_own_pause(simulate: Simulate) -> None:
+    """Each switch is for itself; only the command resume ends them all."""
+    simulation = simulate()
+    simulation.command("set", key="paused", value=True, account=ANNA)
+    simulation.command("set", key="paused", value=True)
+
+    simulation.command("set", key="paused", value=False)
+
+    held = simulation.engine.snapshot.settings
+    assert (held.paused_until, held.accounts_paused) == (None, (ANNA,))
+
+
+def test_the_snapshot_shows_whose_auto_invite_is_off(simulate: Simulate) -> None:
+    """An account's own switch, whatever the installation's is."""
+    simulation = simulate()
+    simulation.command("set", key="auto_invite", value=False, account=ANNA)
+    off = simulation.engine.snapshot.settings
+
+    simulation.command("set", key="auto_invite", value=True, account=ANNA)
+
+    on = simulation.engine.snapshot.settings
+    assert (off.accounts_off, on.accounts_off) == ((ANNA,), ())
+
+
 def test_a_pause_of_some_minutes_ends_by_itself(simulate: Simulate) -> None:
     """Also when Calbot was restarted in it."""
     simulation = simulate()

@@ -26,7 +26,7 @@ ALL_TEXT = """(() => { const out = []; const walk = n => {
 class Chromium:
     """A browser without a window, signed in to Home Assistant."""
 
-    def __init__(self, home: HomeAssistant, profile: Path, width: int = 1280, height: int = 1100) -> None:
+    def __init__(self, home: HomeAssistant, profile: Path, width: int = 1280, height: int = 1560) -> None:
         self._home = home
         self._profile = profile
         self._size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}

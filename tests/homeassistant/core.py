@@ -55,6 +55,9 @@ class HomeAssistant:
             self._onboard()
             self._add_mqtt()
         wait_for(lambda: self.api("GET", "/api/config")["state"] == "RUNNING", 60, "Home Assistant runs")
+        for issue in self.ask("repairs/list_issues")["issues"]:
+            if issue["issue_id"] == "deprecated_method":  # an installation without a container
+                self.ask("repairs/ignore_issue", domain=issue["domain"], issue_id=issue["issue_id"], ignore=True)
 
     def stop(self, *, hard: bool = False) -> None:
         """End it, with a word or like a power cut."""
@@ -128,7 +131,8 @@ class HomeAssistant:
 
     def automate(self, name: str, **configuration: Any) -> None:
         """Make an automation, and return when it waits for its trigger."""
-        self.api("POST", f"/api/config/automation/config/{name}", {"alias": name, **configuration})
+        alias = name.replace("_", " ").capitalize()
+        self.api("POST", f"/api/config/automation/config/{name}", {"alias": alias, **configuration})
         self.wait_state(f"automation.{name}", "on")
 
     def log_mark(self) -> int:

@@ -284,6 +284,26 @@ def test_a_birth_brings_everything_again_in_order(house: House, observer: Observ
     assert order.index(CONFIG) < order.index("calbot/availability") < order.index("calbot/state")
 
 
+def test_a_birth_while_it_is_unclear_whose_the_topic_is_announces_nothing(
+    make_house: MakeHouse, observer: Observer
+) -> None:
+    """The announcement comes when we speak."""
+    observer.send("calbot/availability", "online", retain=True)
+    observer.send("calbot/info", {"v": 1, "iid": "zzzzzz"}, retain=True)
+    house = make_house()
+    house.bridge.start()
+    observer.wait_for("calbot/command/ping")
+    observer.send("homeassistant/status", "online")
+    wait_until(house.bridge._publisher.announce_at)
+    house.advance(5)
+    wait_until(house.bridge._posts.empty)
+    assert not house.bridge.connected and configs(observer) == []
+
+    house.advance(6)
+
+    assert len(observer.wait_for(CONFIG)) == 1
+
+
 def test_an_account_is_announced_when_it_comes_and_cleared_when_it_goes(house: House, observer: Observer) -> None:
     """While we run."""
     account = house.engine.snapshot.accounts[0]
@@ -325,6 +345,11 @@ def test_a_table_forgets_nothing_before_the_broker_has_it(make_house: MakeHouse,
     announcer = house.bridge._announcer
     announcer.open()
     announcer.announce()
+    announcer.confirm()
+    assert table(house)["announced"] == {CONFIG: {"undo": "button"}}  # nothing was said without a connection
+    announcer._sender.connected(1, 0)
+    announcer.announce()
+    announcer.confirm()
 
     assert table(house)["announced"][CONFIG] == HOUSE.components | {"undo": "button"}
 

@@ -123,13 +123,12 @@ def test_the_doors_tell_machines_how_it_is(tmp_path: Path) -> None:
 def test_no_secret_is_in_the_log(tmp_path: Path) -> None:
     """Neither tokens nor passwords are logged, even at level debug."""
     with house(tmp_path) as (service, google, listener):
+        secrets = [json.loads(p.read_text())["refresh_token"] for p in (tmp_path / "tokens").iterdir()]
         service.start(CALBOT_LOG_LEVEL="debug", MQTT_PASSWORD="canary-password", MQTT_USERNAME="calbot")
         wait_for(service.is_watching, 20, "watching")
         google.create_event(ANNA)
         wait_for(lambda: listener.events("invited"), 10, "an announcement")
         service.stop()
-
-        secrets = [json.loads(p.read_text())["refresh_token"] for p in (tmp_path / "tokens").iterdir()]
 
         assert secrets
         assert not [secret for secret in [*secrets, "canary-password", "Bearer"] if secret in service.log()]

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -190,6 +191,27 @@ def test_a_given_key_seals_and_a_wrong_one_is_one_sentence(data: Path) -> None:
         assert not (data / "calbot.key").exists()
         assert b"refresh_token" not in (data / "tokens" / f"{ANNA}.json").read_bytes()
         assert service.stop()[0] == 0
+
+
+def test_an_account_that_is_removed_in_the_panel_leaves_quietly(data: Path) -> None:
+    """Its token file goes; Calbot says that nobody is signed in, not that something is wrong."""
+    with house(data) as (service, _, _listener):
+        service.start()
+        wait_for(service.is_watching, 20, "the calendar is read")
+        browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+        panel = f"http://127.0.0.1:{service.panel_port}"
+        page = browser.open(f"{panel}/accounts", timeout=5).read().decode()
+        proof = page.split('name="proof" value="')[1][:64]
+        form = urllib.parse.urlencode({"proof": proof, "account": ANNA, "confirmed": "yes"}).encode()
+        request = urllib.request.Request(f"{panel}/remove", form, {"Origin": panel})
+
+        with browser.open(request, timeout=5) as answer:
+            assert answer.geturl() == f"{panel}/accounts"
+
+        wait_for(lambda: '"no_account"' in service.get("/health")[1], 10, "nobody is signed in")
+        assert not (data / "tokens" / f"{ANNA}.json").exists()
+        assert service.get("/health")[0] == 200 and service.get("/live")[0] == 200
+        assert service.stop()[0] == 0 and "Traceback" not in service.log()
 
 
 def test_signing_in_beside_the_running_service_is_noticed(data: Path) -> None:

@@ -14,6 +14,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from addon import supervisor
+from addon.mqtt.bridge import NOT_LISTENING
 from addon.web import steps
 from addon.web.guard import COOKIE
 from addon.web.panel import panel
@@ -22,6 +24,7 @@ from calbot.clock import SystemClock, SystemRandom
 from calbot.google.consent import Google, SignedIn
 from calbot.google.turns import Client
 from calbot.google.wallet import Wallet
+from calbot.status import Health, Reason
 from calbot.vault import Vault
 from tests.google_server.http import GoogleServer
 from tests.google_server.tokens import PREFIX
@@ -53,7 +56,9 @@ class SteppedClock:
 class House:
     """The panel with its sign-in pages, a browser in front of it and the fake Google behind it."""
 
-    def __init__(self, data: Path, google: GoogleServer | None = None, only_peer: str | None = None) -> None:
+    def __init__(
+        self, data: Path, google: GoogleServer | None = None, only_peer: str | None = None, verdict: Health = FINE
+    ) -> None:
         self.data, self.clock = data, SteppedClock()
         self.wallet = Wallet(data, Vault(data))
         self.chosen: list[str] = []
@@ -69,7 +74,7 @@ class House:
         )
         self.app: Flask = panel(
             FakeEngine(),
-            assess=lambda _snapshot, _now: FINE,
+            assess=lambda _snapshot, _now: verdict,
             clock=self.clock,
             alive=lambda: True,
             mqtt_problem=lambda: None,
@@ -580,3 +585,47 @@ def test_the_panel_door_lets_a_file_in_and_no_more(tmp_path: Path) -> None:
         other_door = ask(narrow, "POST", "/sign-in-file", sender, body)[0]
 
     assert (status, taken, elsewhere, huge, other_door) == (200, 303, 413, 413, 413)
+
+
+# The next step on the status page
+
+
+@pytest.mark.parametrize(
+    ("reason", "label", "href"),
+    [
+        (Reason(code="no_account", text="No Google account."), "Sign in with Google", "sign-in"),
+        (
+            Reason(code="sign_in_needed", text="Dead.", account=ANNA),
+            "Sign in again",
+            "sign-in-google?account=anna%40example.com",
+        ),
+        (Reason(code="token_file", text="Broken."), "Open Accounts", "accounts"),
+        (Reason(code="mqtt", text=supervisor.NO_BROKER), "Open Mosquitto", supervisor.MOSQUITTO),
+        (
+            Reason(code="not_listening", text=NOT_LISTENING, level="ok"),
+            "Add the MQTT integration",
+            "https://my.home-assistant.io/redirect/config_flow_start/?domain=mqtt",
+        ),
+        (Reason(code="no_rule", text="Nobody to invite.", remedy="Set invite_emails."), "Set invite_emails", ""),
+    ],
+)
+def test_what_is_missing_is_said_with_a_button(tmp_path: Path, reason: Reason, label: str, href: str) -> None:
+    """In words, and with where to press; Home Assistant's pages open in a tab of their own."""
+    home = House(tmp_path, verdict=Health("degraded", (reason,), NOW, NOW))
+
+    page = read(home.browser.get("/").text)
+
+    links = {values["href"]: values for tag, values in page.elements if tag == "a"}
+    assert label in page.text and "(https://" not in page.text
+    assert not href or href in links
+    assert not href.startswith("https") or links[href]["target"] == "_blank"
+
+
+def test_an_address_in_foreign_text_is_no_button(tmp_path: Path) -> None:
+    """Only Home Assistant's own redirects are links."""
+    text = "Broken (https://evil.example/redirect/?x=1) https://my.home-assistant.io.evil.example/redirect/a?b=c"
+    home = House(tmp_path, verdict=Health("degraded", (Reason(code="mqtt", text=text),), NOW, NOW))
+
+    page = read(home.browser.get("/").text)
+
+    assert not [values for tag, values in page.elements if tag == "a" and "evil" in (values["href"] or "")]

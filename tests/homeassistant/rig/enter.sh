@@ -3,6 +3,7 @@
 # This folder is /rig inside, WORK is /work. With RIG_OFFLINE=1 no name look-up leaves the machine.
 # Every step is an exec: the pid of this script is the pid of COMMAND.
 scripts=$(cd -- "$(dirname -- "$0")" && pwd)
+# shellcheck disable=SC2016  # the inner shell expands it
 exec unshare --mount --propagation private -- /bin/sh -c '
 scripts=$1 root=$2 work=$3
 shift 3
