@@ -3,7 +3,11 @@
 import logging
 import sys
 
-_QUIET = ("googleapiclient", "google", "urllib3", "waitress", "werkzeug", "amqtt", "transitions")
+# At level debug some of them log whole requests, tokens included.
+_QUIET = (
+    *("googleapiclient", "google", "google_auth_oauthlib", "oauthlib", "requests_oauthlib", "requests"),
+    *("urllib3", "waitress", "werkzeug", "amqtt", "transitions"),
+)
 
 
 class _OneLine(logging.Formatter):

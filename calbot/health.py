@@ -53,7 +53,7 @@ def _general(snapshot: Snapshot, now: float) -> list[Reason]:
 def _of_account(account: AccountStatus, now: float, started_at: float) -> list[Reason]:
     if not account.signed_in:
         text = account.sign_in_text or f"Google no longer accepts the sign-in of {account.email}."
-        remedy = "Press Sign in again on the page Accounts."
+        remedy = "It takes a minute, in the panel or with calbot login; what waited is done then."
         return [Reason(code="sign_in_needed", text=text, remedy=remedy, level="problem", account=account.email)]
     reasons = []
     if account.held:

@@ -105,7 +105,7 @@ container() {
 homeassistant() {
     local versions=${CALBOT_HOMEASSISTANT:-2026.11.0 2026.4.4}
     # shellcheck disable=SC2086  # versions are words
-    tests/homeassistant/rig/build.sh "${XDG_CACHE_HOME:-/var/cache}/calbot-tests/homeassistant" $versions
+    tests/homeassistant/rig/make.sh "${XDG_CACHE_HOME:-/var/cache}/calbot-tests/homeassistant" $versions
     step "pytest, homeassistant" python -m pytest -m homeassistant "$@"
 }
 

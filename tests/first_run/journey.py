@@ -58,6 +58,7 @@ def newcomer(data: Path) -> Iterator[tuple[Service, GoogleServer]]:
         assert list(data.iterdir()) == []
         service.start(
             CALBOT_AUTH_URI=google.auth_uri,
+            CALBOT_LOG_LEVEL="debug",
             INVITE_EMAIL=BOB,
             CALBOT_POLL_INTERVAL="15",
             MQTT_HOST="127.0.0.1",

@@ -12,8 +12,11 @@ MISSING = [name for name, found in (("chromium", PROGRAM), ("bash", shutil.which
 
 
 @pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
-def test_an_empty_directory_and_a_browser_lead_to_the_first_invitation(data: Path, tmp_path: Path) -> None:
+def test_an_empty_directory_and_a_browser_lead_to_the_first_invitation(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Real process, real Chromium without JavaScript, and a pasted address; nobody puts a token file anywhere."""
     journey = travel(data, tmp_path / "pictures")
 
-    print(f"\n{journey.report()}")
+    with capsys.disabled():
+        print(f"\n{journey.report()}")

@@ -557,11 +557,10 @@ def ours(caplog: pytest.LogCaptureFixture) -> list[str]:
     """Return what the log would show; the libraries' loggers are set to warnings by addon.logs."""
     from addon.logs import _QUIET  # noqa: PLC0415 - what the service keeps quiet
 
-    quiet = (*_QUIET, "requests_oauthlib", "oauthlib")
     return [
         f"{record.getMessage()} {record.exc_info}"
         for record in caplog.records
-        if record.levelno >= logging.WARNING or not record.name.startswith(quiet)
+        if record.levelno >= logging.WARNING or not record.name.startswith(_QUIET)
     ]
 
 

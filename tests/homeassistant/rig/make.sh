@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# build.sh FOLDER VERSION... - makes a Debian root folder with Python 3.14 and these Home Assistant Cores in FOLDER.
+# make.sh FOLDER VERSION... - makes a Debian root folder with Python 3.14 and these Home Assistant Cores in FOLDER.
 # Root, Debian; about two and a half minutes and 3 GB for two versions. What is there already is kept.
 set -euo pipefail
 scripts=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
