@@ -7,8 +7,7 @@ from pathlib import Path
 
 from calbot.errors import StoreError
 from calbot.sources import data_directory
-from calbot.store.database import BACKUP as BACKUP
-from calbot.store.database import Database
+from calbot.store.database import BACKUP, Database
 
 
 def back_up(data: Path) -> Path | None:

@@ -92,9 +92,7 @@ def by_wrk(port: int) -> float:
         path = Path(folder) / "push.lua"
         path.write_text(script, encoding="ascii")
         command = ["wrk", "-t1", f"-c{CLIENTS}", f"-d{max(1, round(SECONDS))}s", "-s", str(path)]
-        told = subprocess.run(
-            [*command, f"http://127.0.0.1:{port}/push"], check=True, capture_output=True, text=True
-        )
+        told = subprocess.run([*command, f"http://127.0.0.1:{port}/push"], check=True, capture_output=True, text=True)
     if "Non-2xx" in told.stdout:
         raise SystemExit(told.stdout)
     found = re.search(r"Requests/sec:\s+([\d.]+)", told.stdout)
@@ -113,9 +111,7 @@ def by_threads(port: int) -> float:
             while perf_counter() < ends:
                 connection.sendall(request)
                 answer = connection.recv(4096)
-                if not answer.startswith((b"HTTP/1.1 204", b"HTTP/1.1 200")) or not answer.endswith(
-                    b"\r\n\r\n"
-                ):
+                if not answer.startswith((b"HTTP/1.1 204", b"HTTP/1.1 200")) or not answer.endswith(b"\r\n\r\n"):
                     raise SystemExit(f"an odd answer: {answer[:200]!r}")
                 counts[number] += 1
 

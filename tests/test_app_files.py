@@ -21,7 +21,7 @@ import yaml
 
 from addon import backup, options
 from calbot import settings, sources
-from calbot.store.database import Database
+from calbot.store.database import BACKUP, Database
 from tests import test_house
 from tests.test_house import PROJECT, ROOT, files
 
@@ -423,7 +423,7 @@ def test_a_backup_is_a_whole_store_of_a_running_calbot(tmp_path: Path) -> None:
     """Made while the store is open and written to; the one before is replaced, and nobody else may read it."""
     database = Database(tmp_path)
     database.open()
-    (tmp_path / backup.BACKUP).write_text("an older one")
+    (tmp_path / BACKUP).write_text("an older one")
 
     made = backup.back_up(tmp_path)
     database.close()
@@ -438,7 +438,7 @@ def test_a_backup_is_a_whole_store_of_a_running_calbot(tmp_path: Path) -> None:
 
 def test_a_backup_without_a_store_leaves_none(tmp_path: Path) -> None:
     """Before the first start has made a store nothing is made, and no older copy is passed off as today's."""
-    (tmp_path / backup.BACKUP).write_text("an older one")
+    (tmp_path / BACKUP).write_text("an older one")
 
     assert backup.back_up(tmp_path) is None
     assert list(tmp_path.iterdir()) == []
@@ -447,13 +447,13 @@ def test_a_backup_without_a_store_leaves_none(tmp_path: Path) -> None:
 def test_a_backup_that_fails_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A store that cannot be copied fails the app's backup, with a sentence; the earlier copy stays."""
     (tmp_path / "calbot.db").write_bytes(b"no store at all" * 100)
-    (tmp_path / backup.BACKUP).write_text("an older one")
+    (tmp_path / BACKUP).write_text("an older one")
 
     code = backup.main({"CALBOT_DATA": str(tmp_path)})
 
     assert code == 1
     assert "store" in capsys.readouterr().err
-    assert (tmp_path / backup.BACKUP).read_text() == "an older one"
+    assert (tmp_path / BACKUP).read_text() == "an older one"
 
 
 def test_the_release_adds_the_image() -> None:

@@ -62,7 +62,7 @@ class GoogleAccounts:
         self._files: dict[str, _File] = {}
 
     def emails(self) -> tuple[str, ...]:
-        """Return the addresses that are signed in, or were: a sealed token whose key is gone is one to sign in again."""
+        """Return the addresses that are signed in, or were: one whose key is gone is to sign in again."""
         return tuple(email for email, file in self._scan().items() if isinstance(file.token, _Token | _Shut))
 
     def problems(self) -> tuple[str, ...]:

@@ -10,8 +10,8 @@ from calbot.store.database import Tx
 KEEP_SECONDS = 90 * 86400.0
 LONGEST_WAIT = 86400.0 + 3600.0
 _COLUMNS = (
-    "id, account, calendar, event, verb, state, action, attempts, retry_at, uncertain, reason, run_id, source, seen_at, "
-    "batch_size, batch_index"
+    "id, account, calendar, event, verb, state, action, attempts, retry_at, uncertain, reason, run_id, source, "
+    "seen_at, batch_size, batch_index"
 )
 _OPEN = "state IN ('planned', 'started', 'parked', 'held')"
 _encode = msgspec.msgpack.Encoder().encode
@@ -39,7 +39,8 @@ def add(
     rule = None if isinstance(action, LookUp) else action.rule
     cursor = tx.execute(
         "INSERT INTO deed (account, calendar, event, verb, state, action, reason, reason_text, rule, run_id, source,"
-        " seen_at, planned_at, finished_at, batch_size, batch_index) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " seen_at, planned_at, finished_at, batch_size, batch_index) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             key.account,
             key.calendar,

@@ -23,18 +23,10 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=0, help="of the Google side; 0 takes a free one")
     parser.add_argument("--control-port", type=int, default=0, help="of the control side; 0 takes a free one")
     parser.add_argument("--latency-ms", type=float, default=0.0, help="how long every call takes")
-    parser.add_argument(
-        "--account", action="append", default=[], help="an account; may be given several times"
-    )
-    parser.add_argument(
-        "--seed-events", type=int, default=0, help="events in each primary calendar at the start"
-    )
-    parser.add_argument(
-        "--allow-http-push", action="store_true", help="accept http addresses for push channels"
-    )
-    parser.add_argument(
-        "--validate", action="store_true", help="check the answers against the discovery document"
-    )
+    parser.add_argument("--account", action="append", default=[], help="an account; may be given several times")
+    parser.add_argument("--seed-events", type=int, default=0, help="events in each primary calendar at the start")
+    parser.add_argument("--allow-http-push", action="store_true", help="accept http addresses for push channels")
+    parser.add_argument("--validate", action="store_true", help="check the answers against the discovery document")
     parser.add_argument("--with-gmail", action="store_true", help="the sign-ins may send mail, too")
     options = parser.parse_args()
     stop = threading.Event()

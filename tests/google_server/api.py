@@ -33,16 +33,11 @@ def handle(world: World, request: Request) -> Response:
     if "x-http-method-override" in request.headers:
         query = parse_qs(request.body.decode(), keep_blank_values=True)
         request = Request(request.headers["x-http-method-override"], request.path, query, request.headers)
-    call = Call(
-        len(world.calls) + 1, world.now(), request.method, request.path, "unknown", query=request.query
-    )
+    call = Call(len(world.calls) + 1, world.now(), request.method, request.path, "unknown", query=request.query)
     world.calls.append(call)
     call.if_match = request.headers.get("if-match", "")
     operation = oauth.PATHS.get((request.method, request.path))
-    if operation is not None:
-        response = _sign_in(world, call, operation, request)
-    else:
-        response = _service(world, call, request)
+    response = _sign_in(world, call, operation, request) if operation else _service(world, call, request)
     call.status = response.status
     switches = world.switches
     response.delay += switches.operation_latency.get(call.operation, switches.latency)
@@ -121,9 +116,7 @@ def _owned_only(access: Access, scopes: frozenset[str]) -> bool:
 
 
 def _note_caller(world: World, call: Call, request: Request) -> None:
-    access: Access | None = world.tokens.access.get(
-        request.headers.get("authorization", "").partition(" ")[2]
-    )
+    access: Access | None = world.tokens.access.get(request.headers.get("authorization", "").partition(" ")[2])
     if access:
         call.account = access.account
         world.count_call(world.account(access.account))

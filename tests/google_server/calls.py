@@ -191,9 +191,7 @@ def calendar_list(call: Incoming) -> Answer:
     if sync is not None:
         for name in ("minAccessRole", "showOwnOrganizationOnly"):
             if request.one(name) is not None:
-                raise errors.invalid(
-                    f"Sync token cannot be used with other query restrictions: {name}.", name
-                )
+                raise errors.invalid(f"Sync token cannot be used with other query restrictions: {name}.", name)
         owner, since, generation = listing.decoded("list", sync, "syncToken")
         if owner != account.email:
             raise errors.invalid("Invalid sync token value.", "syncToken")
@@ -214,9 +212,7 @@ def calendar_list(call: Incoming) -> Answer:
     if minimum := request.one("minAccessRole"):
         roles = ["freeBusyReader", "reader", "writer", "owner"]
         documents = [
-            one
-            for one in documents
-            if roles.index(one.get("accessRole", "freeBusyReader")) >= roles.index(minimum)
+            one for one in documents if roles.index(one.get("accessRole", "freeBusyReader")) >= roles.index(minimum)
         ]
     answer: Doc = {"kind": "calendar#calendarList", "etag": f'"p{head}.list"'}
     if position + size < len(shown):

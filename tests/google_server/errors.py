@@ -52,9 +52,7 @@ def parse_error() -> Refusal:
 
 
 def time_range_empty() -> Refusal:
-    return Refusal(
-        400, "timeRangeEmpty", "The specified time range is empty.", domain="calendar", location="timeMax"
-    )
+    return Refusal(400, "timeRangeEmpty", "The specified time range is empty.", domain="calendar", location="timeMax")
 
 
 def event_type_restriction(kind: str) -> Refusal:
@@ -63,9 +61,7 @@ def event_type_restriction(kind: str) -> Refusal:
 
 
 def neither_organizer_nor_attendee() -> Refusal:
-    message = (
-        "The owner of the calendar must either be the organizer or an attendee of an event that is imported."
-    )
+    message = "The owner of the calendar must either be the organizer or an attendee of an event that is imported."
     return Refusal(400, "participantIsNeitherOrganizerNorAttendee", message, domain="calendar")
 
 
@@ -96,9 +92,7 @@ def insufficient_scope() -> Refusal:
         403,
         "insufficientPermissions",
         "Insufficient Permission",
-        headers={
-            "WWW-Authenticate": 'Bearer realm="https://accounts.google.com/", error="insufficient_scope"'
-        },
+        headers={"WWW-Authenticate": 'Bearer realm="https://accounts.google.com/", error="insufficient_scope"'},
     )
 
 

@@ -37,9 +37,7 @@ class _Server(ThreadingHTTPServer):
         self.sockets: set[socket.socket] = set()
         super().__init__((HOST, port), handler)
 
-    def process_request(
-        self, request: socket.socket | tuple[bytes, socket.socket], client_address: object
-    ) -> None:
+    def process_request(self, request: socket.socket | tuple[bytes, socket.socket], client_address: object) -> None:
         if isinstance(request, socket.socket):
             self.sockets.add(request)
         super().process_request(request, client_address)
@@ -128,9 +126,7 @@ class _GoogleHandler(_Handler):
             return
         except Exception:  # noqa: BLE001 (a mistake of ours is to be seen by the test, not to hide in a thread)
             google.world.surprises.append(traceback.format_exc())
-            self._send(
-                _json(500, {"error": {"code": 500, "message": "The fake failed; see world.surprises."}})
-            )
+            self._send(_json(500, {"error": {"code": 500, "message": "The fake failed; see world.surprises."}}))
             return
         if response.pushes_first:
             google.delivery.settle()

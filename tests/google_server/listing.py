@@ -151,9 +151,7 @@ def _span(world: World, calendar: Calendar, request: Request, shape: int) -> tup
         if request.one("showDeleted") not in {None, "true"}:
             raise errors.invalid("showDeleted cannot be false with a sync token.", "showDeleted")
     if page is not None:
-        name, before, generation, start, head, position, earliest, latest, token = decoded(
-            "page", page, "pageToken"
-        )
+        name, before, generation, start, head, position, earliest, latest, token = decoded("page", page, "pageToken")
         if name != calendar.id or int(before) != shape or token != (sync or ""):
             raise errors.invalid("Invalid page token value.", "pageToken")
         if int(generation) != calendar.token_generation:
@@ -195,9 +193,7 @@ def _candidates(world: World, calendar: Calendar, request: Request, span: Span) 
         source = [
             one
             for row in newest
-            for one in (
-                _expanded(calendar, row, limit) if row.doc.get("recurrence") else [Row(0, row.doc, row.seq)]
-            )
+            for one in (_expanded(calendar, row, limit) if row.doc.get("recurrence") else [Row(0, row.doc, row.seq)])
             if span.start is not None or "recurringEventId" not in row.doc
         ]
     if request.one("orderBy") == "startTime":
@@ -262,8 +258,7 @@ def _within(doc: Doc, span: Span) -> bool:
     if not doc.get("recurrence"):
         return False
     return any(
-        moment(recurrence.document_of(one, doc["start"])) + length > earliest
-        for one in recurrence.occurrences(doc)
+        moment(recurrence.document_of(one, doc["start"])) + length > earliest for one in recurrence.occurrences(doc)
     )
 
 

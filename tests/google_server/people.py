@@ -26,9 +26,7 @@ class People:
             raise KeyError(f"no calendar {name!r}; there are {', '.join(self._world.calendars)}")
         return self._world.calendars[name]
 
-    def create_event(
-        self, calendar: str, body: Doc | None = None, account: str = "", send_updates: str = "all"
-    ) -> Doc:
+    def create_event(self, calendar: str, body: Doc | None = None, account: str = "", send_updates: str = "all") -> Doc:
         """A new event: DINNER with what the body changes; the organizer is among its guests, as in the UI."""
         target = self._calendar(calendar)
         wanted = {**DINNER, **(body or {})}
@@ -36,9 +34,7 @@ class People:
             wanted["attendees"] = [*wanted["attendees"], {"email": target.id, "responseStatus": "accepted"}]
         return writing.insert(self._world, target, wanted, self._write(target, account, send_updates)).doc
 
-    def edit_event(
-        self, calendar: str, event: str, changes: Doc, account: str = "", send_updates: str = "all"
-    ) -> Doc:
+    def edit_event(self, calendar: str, event: str, changes: Doc, account: str = "", send_updates: str = "all") -> Doc:
         """Change fields, with patch semantics."""
         target = self._calendar(calendar)
         write = Write(account or target.owner, send_updates, "", attachments=True, conference=True)
@@ -128,17 +124,13 @@ class People:
         """
         target, world = self._calendar(calendar), self._world
         home = zone(target.time_zone) or UTC
-        tomorrow = datetime.fromtimestamp(world.now() + 86_400, home).replace(
-            minute=0, second=0, microsecond=0
-        )
+        tomorrow = datetime.fromtimestamp(world.now() + 86_400, home).replace(minute=0, second=0, microsecond=0)
         begin = datetime.fromisoformat(first).astimezone(home) if first else tomorrow
         given, offset = body or {}, len(target.ordered)
         write = Write(target.owner)
         template = writing.prepared(world, target, {**DINNER, **given, "id": f"{prefix}00000"}, write)
         for number in range(offset, offset + count):
-            start = (begin.astimezone(UTC) + timedelta(minutes=minutes_apart * (number - offset))).astimezone(
-                home
-            )
+            start = (begin.astimezone(UTC) + timedelta(minutes=minutes_apart * (number - offset))).astimezone(home)
             name = f"{prefix}{number:07d}"
             doc = {
                 **template,

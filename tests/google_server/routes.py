@@ -7,9 +7,7 @@ from urllib.parse import unquote
 from tests.google_server import calls
 from tests.google_server.calls import Operation
 
-_LIST_READ = frozenset(
-    {"calendar", "calendar.calendarlist", "calendar.calendarlist.readonly", "calendar.readonly"}
-)
+_LIST_READ = frozenset({"calendar", "calendar.calendarlist", "calendar.calendarlist.readonly", "calendar.readonly"})
 _EVENTS_WRITE = frozenset({"calendar", "calendar.app.created", "calendar.events", "calendar.events.owned"})
 _EVENTS_READ = _EVENTS_WRITE | {
     "calendar.events.freebusy",
@@ -56,9 +54,7 @@ def route(method: str, path: str) -> Route | None:
         case "DELETE", "calendars", str(cal), "events", str(event):
             return Route("events.delete", calls.events_delete, _EVENTS_WRITE, cal, event)
         case "POST", "calendars", str(cal), "events", str(event), "move":
-            return Route(
-                "events.move", calls.events_move, _EVENTS_WRITE - {"calendar.app.created"}, cal, event
-            )
+            return Route("events.move", calls.events_move, _EVENTS_WRITE - {"calendar.app.created"}, cal, event)
         case "GET", "calendars", str(cal), "events", str(event), "instances":
             return Route("events.instances", calls.events_instances, _EVENTS_READ, cal, event)
         case "GET", "calendars", str(cal):

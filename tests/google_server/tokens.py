@@ -242,10 +242,7 @@ class Tokens:
             "iat": int(self.world.now()),
             "exp": int(self.world.now()) + 3600,
         }
-        parts = [
-            json.dumps(one, separators=(",", ":")).encode()
-            for one in ({"alg": "RS256", "typ": "JWT"}, claims)
-        ]
+        parts = [json.dumps(one, separators=(",", ":")).encode() for one in ({"alg": "RS256", "typ": "JWT"}, claims)]
         return ".".join(base64.urlsafe_b64encode(one).rstrip(b"=").decode() for one in [*parts, b"unsigned"])
 
 

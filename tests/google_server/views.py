@@ -63,9 +63,7 @@ class View:
         part = self.tree.get(name, self.tree.get("*"))
         if part is None:
             return None
-        return View(
-            part, f"{name}/{self.fields}", self.is_pretty, self.most_guests, self.busy_only, self.hide_private
-        )
+        return View(part, f"{name}/{self.fields}", self.is_pretty, self.most_guests, self.busy_only, self.hide_private)
 
     def text(self, document: Doc) -> str:
         """The document as the body of an answer."""

@@ -21,9 +21,7 @@ class World:
     problems of an answer, kept in `schema_problems`; `surprises` are tracebacks of the fake itself.
     """
 
-    def __init__(
-        self, clock: Clock, accounts: Iterable[str] = (), *, time_zone: str = "Europe/Berlin"
-    ) -> None:
+    def __init__(self, clock: Clock, accounts: Iterable[str] = (), *, time_zone: str = "Europe/Berlin") -> None:
         self.clock = clock
         self.time_zone = time_zone
         self.switches = Switches()
@@ -74,15 +72,11 @@ class World:
             raise KeyError(f"no account {email!r}; there are {', '.join(self.accounts) or 'none'}")
         return self.accounts[email]
 
-    def add_calendar(
-        self, owner: str, *, calendar_id: str = "", summary: str = "", time_zone: str = ""
-    ) -> Calendar:
+    def add_calendar(self, owner: str, *, calendar_id: str = "", summary: str = "", time_zone: str = "") -> Calendar:
         """A calendar in its owner's list; holiday and birthday calendars are read-only to them."""
         number = self.next("calendar")
         name = calendar_id or f"c_{number:04d}@group.calendar.google.com"
-        calendar = Calendar(
-            name, summary or name, owner, time_zone or self.time_zone, number, updated=self.now()
-        )
+        calendar = Calendar(name, summary or name, owner, time_zone or self.time_zone, number, updated=self.now())
         self.calendars[name] = calendar
         self.gone_calendars.discard(name)
         self.share(name, owner, "owner" if calendar.pushable else "reader")

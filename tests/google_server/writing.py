@@ -148,9 +148,7 @@ def _replace(world: World, calendar: Calendar, row: Row, wanted: Doc, body: Doc,
     if wanted.get("status") == "cancelled" and not row.deleted:
         delete(world, calendar, before["id"], Write(write.actor, write.send_updates))
         return calendar.rows[before["id"]]
-    wanted = guests.flagged(
-        _conference(events.checked(wanted, calendar.time_zone), before["id"]), calendar.id
-    )
+    wanted = guests.flagged(_conference(events.checked(wanted, calendar.time_zone), before["id"]), calendar.id)
     if guests.organizer(before) != calendar.id:
         return _replace_as_guest(world, calendar, row, wanted, write)
     events.check_type_change(before, wanted, body)

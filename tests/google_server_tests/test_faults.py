@@ -172,9 +172,7 @@ def test_slowness_is_per_fault_per_operation_or_for_all(google: GoogleServer, cl
     headers = {"Authorization": f"Bearer {google.control.access_token(ANNA)}"}
 
     paths = ["calendars/primary", "calendars/primary", "calendars/primary/events"]
-    delays = [
-        handle(google.world, Request.to("GET", f"/calendar/v3/{path}", headers)).delay for path in paths
-    ]
+    delays = [handle(google.world, Request.to("GET", f"/calendar/v3/{path}", headers)).delay for path in paths]
 
     assert delays == [3.02, 0.02, 0.05]
 
@@ -239,14 +237,9 @@ def test_answers_are_pretty_gzipped_and_carry_their_headers(google: GoogleServer
         _, pretty, headers = plain.call("GET", "calendars/primary/events")
         _, dense, _ = plain.call("GET", "calendars/primary/events?prettyPrint=false")
         _, squeezed, gzip = plain.call("GET", "calendars/primary/events", headers=packed)
-        _, plain_body, half = plain.call(
-            "GET", "calendars/primary/events", headers={"Accept-Encoding": "gzip"}
-        )
+        _, plain_body, half = plain.call("GET", "calendars/primary/events", headers={"Accept-Encoding": "gzip"})
 
-    assert (
-        pretty.startswith(b'{\n "kind": "calendar#events",\n')
-        and b'\n  {\n   "kind": "calendar#event"' in pretty
-    )
+    assert pretty.startswith(b'{\n "kind": "calendar#events",\n') and b'\n  {\n   "kind": "calendar#event"' in pretty
     assert json.loads(pretty) == json.loads(dense) and b"\n" not in dense
     assert headers["ETag"] and "Origin" in headers["Vary"]
     assert gzip["Content-Encoding"] == "gzip" and len(squeezed) < len(pretty)

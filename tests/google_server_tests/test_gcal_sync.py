@@ -78,9 +78,7 @@ async def test_a_410_makes_it_start_afresh(google: GoogleServer, service: Google
     assert [call["status"] for call in google.control.calls("events.list")] == [200, 410, 200]
 
 
-async def test_its_paged_listing_reads_everything(
-    google: GoogleServer, service: GoogleCalendarService
-) -> None:
+async def test_its_paged_listing_reads_everything(google: GoogleServer, service: GoogleCalendarService) -> None:
     """The other way to list: by start time with expanded series, page after page."""
     google.control.seed_events(ANNA, 1100, first="2026-11-21T08:00:00+00:00")
     begin = datetime(2026, 11, 20, tzinfo=UTC)
@@ -147,9 +145,7 @@ async def test_a_window_can_be_synced(google: GoogleServer, service: GoogleCalen
     assert set(await stored(manager)) == {"seed0000007", "seed0000008", "seed0000009"}
 
 
-async def test_refusals_reach_it_as_its_own_errors(
-    google: GoogleServer, service: GoogleCalendarService
-) -> None:
+async def test_refusals_reach_it_as_its_own_errors(google: GoogleServer, service: GoogleCalendarService) -> None:
     """401 and 403, each by its name."""
     google.control.add_fault("rateLimitExceeded")
     with pytest.raises(ApiForbiddenException):

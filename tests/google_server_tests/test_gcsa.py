@@ -51,9 +51,7 @@ def test_it_inserts_updates_moves_and_deletes(google: GoogleServer, calendar: An
     """Its update is a PUT; it has no patch and no If-Match."""
     family = google.control.add_calendar(ANNA, summary="Family")
 
-    made = calendar.add_event(
-        Event("Dinner", start=EVENING, attendees=BOB, location="Home"), send_updates="all"
-    )
+    made = calendar.add_event(Event("Dinner", start=EVENING, attendees=BOB, location="Home"), send_updates="all")
     made.summary = "Late dinner"
     after = calendar.update_event(made)
     moved = calendar.move_event(after, family)

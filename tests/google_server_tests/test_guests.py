@@ -21,15 +21,11 @@ def invited(client: Client, *emails: str, **body: Any) -> dict[str, Any]:
     """Anna's dinner with these guests."""
     guests = [{"email": email} for email in emails]
     wanted = {**DINNER, "attendees": guests, **body}
-    made: dict[str, Any] = (
-        client().events().insert(calendarId="primary", body=wanted, sendUpdates="all").execute()
-    )
+    made: dict[str, Any] = client().events().insert(calendarId="primary", body=wanted, sendUpdates="all").execute()
     return made
 
 
-def test_a_guest_has_a_copy_with_the_same_id_and_an_etag_of_its_own(
-    google: GoogleServer, client: Client
-) -> None:
+def test_a_guest_has_a_copy_with_the_same_id_and_an_etag_of_its_own(google: GoogleServer, client: Client) -> None:
     """organizer.self is false on the copy; the guest's own entry says self."""
     made = invited(client, BOB)
 
@@ -40,9 +36,7 @@ def test_a_guest_has_a_copy_with_the_same_id_and_an_etag_of_its_own(
     assert copy["attendees"] == [{"email": BOB, "responseStatus": "needsAction", "self": True}]
 
 
-def test_an_answer_travels_back_to_the_organizer_and_on_to_the_others(
-    google: GoogleServer, client: Client
-) -> None:
+def test_an_answer_travels_back_to_the_organizer_and_on_to_the_others(google: GoogleServer, client: Client) -> None:
     """It is a change on every copy: new etag, next increment."""
     made = invited(client, BOB, CAROL)
     _, token, _ = listed(client(CAROL).events())
@@ -77,9 +71,7 @@ def test_the_organizers_changes_reach_the_copies_but_not_their_private_parts(
     google: GoogleServer, client: Client
 ) -> None:
     """Title and times are shared; colour, reminders and private properties are each copy's own."""
-    made = invited(
-        client, BOB, colorId="3", extendedProperties={"private": {"calbot": "1"}, "shared": {"all": "2"}}
-    )
+    made = invited(client, BOB, colorId="3", extendedProperties={"private": {"calbot": "1"}, "shared": {"all": "2"}})
     google.control.edit_event(BOB, made["id"], {"colorId": "5"})
 
     google.control.edit_event(ANNA, made["id"], {"summary": "Late dinner"})
@@ -101,9 +93,7 @@ def test_a_guest_cannot_change_what_is_shared(client: Client, body: dict[str, An
     assert refusal(caught.value) == (403, "forbiddenForNonOrganizer")
 
 
-def test_a_guest_may_invite_others_unless_the_organizer_forbids_it(
-    google: GoogleServer, client: Client
-) -> None:
+def test_a_guest_may_invite_others_unless_the_organizer_forbids_it(google: GoogleServer, client: Client) -> None:
     """guestsCanInviteOthers is true by default; the new guest is on the organizer's copy, too."""
     made = invited(client, BOB)
     closed = invited(client, BOB, guestsCanInviteOthers=False)
@@ -122,12 +112,7 @@ def test_guests_who_can_modify_change_it_for_all(google: GoogleServer, client: C
     """guestsCanModify opens the shared properties."""
     made = invited(client, BOB, CAROL, guestsCanModify=True)
 
-    after = (
-        client(BOB)
-        .events()
-        .patch(calendarId="primary", eventId=made["id"], body={"location": "Here"})
-        .execute()
-    )
+    after = client(BOB).events().patch(calendarId="primary", eventId=made["id"], body={"location": "Here"}).execute()
 
     assert after["location"] == "Here"
     assert {google.control.event(one, made["id"])["location"] for one in (ANNA, CAROL)} == {"Here"}
@@ -138,12 +123,7 @@ def test_by_switch_a_guests_change_is_local(google: GoogleServer, client: Client
     google.control.set(non_organizer="local")
     made = invited(client, BOB)
 
-    after = (
-        client(BOB)
-        .events()
-        .patch(calendarId="primary", eventId=made["id"], body={"location": "Here"})
-        .execute()
-    )
+    after = client(BOB).events().patch(calendarId="primary", eventId=made["id"], body={"location": "Here"}).execute()
 
     assert after["location"] == "Here"
     assert "location" not in google.control.event(ANNA, made["id"])
@@ -249,9 +229,7 @@ def test_an_invitation_from_outside_is_a_copy_without_a_simulated_organizer(
     assert refusal(caught.value) == (403, "forbiddenForNonOrganizer")
 
 
-def test_an_event_on_a_shared_calendar_is_organized_by_that_calendar(
-    google: GoogleServer, client: Client
-) -> None:
+def test_an_event_on_a_shared_calendar_is_organized_by_that_calendar(google: GoogleServer, client: Client) -> None:
     """The organizer is the calendar's id, the creator the account."""
     family = google.control.add_calendar(ANNA, summary="Family")
     google.control.share_calendar(family, BOB, "writer")
@@ -262,9 +240,7 @@ def test_an_event_on_a_shared_calendar_is_organized_by_that_calendar(
     assert made["creator"] == {"email": BOB}
 
 
-def test_private_events_are_hidden_from_those_who_may_not_see_them(
-    google: GoogleServer, client: Client
-) -> None:
+def test_private_events_are_hidden_from_those_who_may_not_see_them(google: GoogleServer, client: Client) -> None:
     """A reader, or a writer without private access, gets the times of a private event and no details."""
     google.control.create_event(ANNA, {"visibility": "private", "location": "Home"})
     google.control.share_calendar(ANNA, BOB, "writerWithoutPrivateAccess")

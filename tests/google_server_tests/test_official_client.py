@@ -10,9 +10,7 @@ from tests.google_server.people import DINNER
 from tests.google_server_tests.conftest import ANNA, BOB, Client, StandingClock, listed, refusal
 
 
-def test_a_full_list_over_250_events_comes_in_pages_with_each_event_once(
-    google: GoogleServer, events: Any
-) -> None:
+def test_a_full_list_over_250_events_comes_in_pages_with_each_event_once(google: GoogleServer, events: Any) -> None:
     """Without maxResults a page holds 250 events; only the last one carries the sync token."""
     google.control.seed_events(ANNA, 600)
 
@@ -75,9 +73,7 @@ def test_an_expired_sync_token_answers_410_and_the_full_list_has_no_tombstones(
         {"eventTypes": ["default"]},
     ],
 )
-def test_a_sync_token_refuses_restrictions_and_other_parameters(
-    events: Any, parameters: dict[str, Any]
-) -> None:
+def test_a_sync_token_refuses_restrictions_and_other_parameters(events: Any, parameters: dict[str, Any]) -> None:
     """400: forbidden beside a token, or not the parameters the token was made with."""
     _, token, _ = listed(events)
 
@@ -87,15 +83,11 @@ def test_a_sync_token_refuses_restrictions_and_other_parameters(
     assert refusal(caught.value) == (400, "invalid")
 
 
-def test_pages_may_be_short_or_empty_and_changes_between_them_are_not_lost(
-    google: GoogleServer, events: Any
-) -> None:
+def test_pages_may_be_short_or_empty_and_changes_between_them_are_not_lost(google: GoogleServer, events: Any) -> None:
     """Who loops on the token and not on the items, and then asks for the increment, has everything."""
     google.control.seed_events(ANNA, 6)
     google.control.set(page_sizes=[2, 0, 1])
-    google.control.between_pages(
-        "edit_event", {"calendar": ANNA, "event": "seed0000000", "changes": {"summary": "X"}}
-    )
+    google.control.between_pages("edit_event", {"calendar": ANNA, "event": "seed0000000", "changes": {"summary": "X"}})
     google.control.between_pages("create_event", {"calendar": ANNA, "body": {"id": "added"}})
 
     items, token, pages = listed(events)
@@ -285,9 +277,7 @@ def test_fields_gives_only_what_was_asked_for(google: GoogleServer, events: Any)
     ]
 
 
-def test_moving_an_event_leaves_a_tombstone_and_changes_the_organizer(
-    google: GoogleServer, client: Client
-) -> None:
+def test_moving_an_event_leaves_a_tombstone_and_changes_the_organizer(google: GoogleServer, client: Client) -> None:
     """The target calendar organizes; the source's next increment has the deletion."""
     family = google.control.add_calendar(ANNA, summary="Family")
     service = client()
@@ -324,9 +314,7 @@ def test_updated_min_does_not_reach_back_more_than_30_days(clock: StandingClock,
     assert refusal(caught.value) == (410, "updatedMinTooLongAgo")
 
 
-def test_listing_by_start_time_needs_single_events_and_gives_no_sync_token(
-    google: GoogleServer, events: Any
-) -> None:
+def test_listing_by_start_time_needs_single_events_and_gives_no_sync_token(google: GoogleServer, events: Any) -> None:
     """400 without singleEvents; with it, series are expanded and ordered."""
     google.control.create_event(ANNA, {"recurrence": ["RRULE:FREQ=DAILY;COUNT=3"], "id": "dinners"})
     early = {

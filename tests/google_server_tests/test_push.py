@@ -56,9 +56,7 @@ def watch(events: Any, receiver: Receiver, name: str = "channel-1", **body: Any)
     return channel
 
 
-def test_a_change_is_pushed_with_googles_headers(
-    google: GoogleServer, events: Any, receiver: Receiver
-) -> None:
+def test_a_change_is_pushed_with_googles_headers(google: GoogleServer, events: Any, receiver: Receiver) -> None:
     """First `sync` with number 1, then `exists` with a higher number; no body."""
     channel = watch(events, receiver)
     google.control.create_event(ANNA)
@@ -77,9 +75,7 @@ def test_a_change_is_pushed_with_googles_headers(
     assert int(channel["expiration"]) == (google.control.now() + 604_800) * 1000
 
 
-def test_ones_own_writes_are_pushed_and_listed_too(
-    google: GoogleServer, events: Any, receiver: Receiver
-) -> None:
+def test_ones_own_writes_are_pushed_and_listed_too(google: GoogleServer, events: Any, receiver: Receiver) -> None:
     """An app hears its own echo."""
     google.control.seed_events(ANNA, 1)
     watch(events, receiver)
@@ -93,9 +89,7 @@ def test_ones_own_writes_are_pushed_and_listed_too(
     assert [headers["X-Goog-Resource-State"] for headers in receiver.received] == ["sync", "exists"]
 
 
-def test_the_sync_message_can_come_before_the_answer(
-    google: GoogleServer, events: Any, receiver: Receiver
-) -> None:
+def test_the_sync_message_can_come_before_the_answer(google: GoogleServer, events: Any, receiver: Receiver) -> None:
     """By switch: it is there when watch returns."""
     google.control.set(sync_before_answer=True)
 
@@ -171,9 +165,7 @@ def test_a_channel_ends_without_a_word(
     assert google.control.channels() == []
 
 
-def test_stop_needs_the_resource_id_and_the_same_user(
-    google: GoogleServer, client: Client, receiver: Receiver
-) -> None:
+def test_stop_needs_the_resource_id_and_the_same_user(google: GoogleServer, client: Client, receiver: Receiver) -> None:
     """404 otherwise; afterwards it is silent, and its id is never free again."""
     events = client().events()
     channel = watch(events, receiver)

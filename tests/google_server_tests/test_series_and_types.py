@@ -91,9 +91,7 @@ def test_exceptions_can_come_before_their_series(google: GoogleServer, events: A
     assert [item["id"] for item in full] == [item["id"] for item in delta] == [SECOND, "dinners"]
 
 
-def test_changing_the_times_of_a_series_drops_exceptions_that_no_longer_fit(
-    google: GoogleServer, events: Any
-) -> None:
+def test_changing_the_times_of_a_series_drops_exceptions_that_no_longer_fit(google: GoogleServer, events: Any) -> None:
     """As after "this and following": the shortened parent keeps only the exceptions among its dates."""
     google.control.create_event(ANNA, WEEKLY)
     google.control.edit_event(ANNA, SECOND, {"summary": "Late dinner"})
