@@ -257,7 +257,7 @@ def test_switches_understand_what_dashboards_send(key: str, value: object, meant
             "bob@example.com",
             (
                 "'invite_emails': cannot be switched while running; "
-                "these can: auto_invite, dry_run, poll_interval, invites_per_hour."
+                "these can: auto_invite, dry_run, paused, poll_interval, invites_per_hour."
             ),
         ),
     ],

@@ -207,7 +207,8 @@ class Pages:
         if found is None:
             return redirect("accounts", 303)
         if request.form.get("confirmed") != "yes":
-            return self._show("remove.html", account=found.email, connections=steps.CONNECTIONS)
+            named = found.email in self._chosen
+            return self._show("remove.html", account=found.email, named=named, connections=steps.CONNECTIONS)
         try:
             self._wallet.remove(found.email)
         except CannotKeep as error:

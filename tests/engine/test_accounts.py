@@ -239,7 +239,7 @@ def test_what_the_sign_in_service_answers_in_trouble_signs_nobody_out(
 
     simulation.wire.amend = amend
     event = simulation.create()
-    simulation.run(300)
+    simulation.run(61)
     simulation.wire.amend = lambda _request, _answer: None
     simulation.until_quiet()
 

@@ -34,7 +34,7 @@ def demo(seconds: int, meanwhile: Callable[[str], None]) -> tuple[int, str]:
 
 def test_invitations_land_and_the_exit_code_is_0() -> None:
     """The summary counts by Google's guest lists and by an independent listener."""
-    code, told = demo(10, lambda _: None)
+    code, told = demo(6, lambda _: None)
 
     assert code == 0, told
     added, landed, announced = (int(n) for n in re.findall(r": (\d+)$", told, re.MULTILINE))
@@ -81,7 +81,7 @@ def test_with_patch_refused_it_ends_with_1() -> None:
         with urllib.request.urlopen(request, timeout=5) as answer:
             assert answer.status == 200
 
-    code, told = demo(10, refuse)
+    code, told = demo(6, refuse)
 
     assert code == 1, told
     assert "not invited" in told
@@ -95,7 +95,7 @@ def test_with_the_broker_stopped_it_ends_with_1() -> None:
         assert found is not None
         os.kill(int(found[1]), signal.SIGKILL)
 
-    code, told = demo(10, stop_the_broker)
+    code, told = demo(6, stop_the_broker)
 
     assert code == 1, told
     assert "not announced" in told

@@ -5,8 +5,9 @@ import json
 import logging
 import re
 import urllib.error
+import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -57,11 +58,15 @@ class House:
     """The panel with its sign-in pages, a browser in front of it and the fake Google behind it."""
 
     def __init__(
-        self, data: Path, google: GoogleServer | None = None, only_peer: str | None = None, verdict: Health = FINE
+        self,
+        data: Path,
+        google: GoogleServer | None = None,
+        only_peer: str | None = None,
+        verdict: Health = FINE,
+        chosen: Sequence[str] = (),
     ) -> None:
         self.data, self.clock = data, SteppedClock()
         self.wallet = Wallet(data, Vault(data))
-        self.chosen: list[str] = []
         place = Google() if google is None else Google(google.auth_uri, google.token_uri, google.calendar_api)
         self.pages = Pages(
             FakeEngine(),
@@ -71,6 +76,7 @@ class House:
             random=SystemRandom(),
             time_zone="Europe/Berlin",
             only_peer=only_peer,
+            chosen=chosen,
         )
         self.app: Flask = panel(
             FakeEngine(),
@@ -337,6 +343,22 @@ def test_removing_asks_first_and_removes_the_token_only(house: House) -> None:
     assert house.wallet.client() == Client(**OURS)
 
 
+def test_accounts_that_the_options_name_are_shown_before_they_are_signed_in(tmp_path: Path) -> None:
+    """With a way to sign in; another one's page says that it is not watched, and removing one says what is left."""
+    home = House(tmp_path, chosen=[BOB])
+    home.with_client()
+    home.signed_in(ANNA)
+    before = home.browser.get("/accounts").text
+    google = home.browser.get(f"/sign-in-google?account={BOB}").text
+    home.signed_in(BOB)
+
+    assert "Not signed in" in before and f"account={BOB}" in before.replace("%40", "@")
+    assert "login_hint=bob%40example.com" in google
+    assert "names others only" in home.browser.get(f"/sign-in-done?account={ANNA}").text
+    assert "take it out there too" in home.post("remove", form="accounts", account=BOB).text
+    assert "take it out there too" not in home.post("remove", form="accounts", account=ANNA).text
+
+
 @pytest.mark.parametrize("account", ["", "nobody@example.com", "../client", f"{ANNA}\x00", "../../etc/passwd"])
 def test_only_accounts_that_are_there_can_be_removed(house: House, account: str) -> None:
     """A path is not an account."""
@@ -576,7 +598,7 @@ def test_the_panel_door_lets_a_file_in_and_no_more(tmp_path: Path) -> None:
         sender = {"Cookie": cookie, "Content-Type": "application/x-www-form-urlencoded", **SAME}
         proof = proof_in(ask(wide, "GET", "/sign-in-file", {"Cookie": cookie})[1].decode())
         padded = json.dumps({"installed": {**OURS, "x": "x" * 60_000}})
-        body = f"proof={proof}&content={urllib.request.quote(padded)}".encode()
+        body = f"proof={proof}&content={urllib.parse.quote(padded)}".encode()
 
         taken = ask(wide, "POST", "/sign-in-file", sender, body)[0]
         elsewhere = ask(wide, "POST", "/sign-in-google", sender, body)[0]
