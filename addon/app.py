@@ -187,7 +187,7 @@ class App:
             self._parts.append(own)
             self._own_broker = own
             log.info("No broker is configured: Calbot runs its own at %s:%d.", HOST, own.port)
-        address = BrokerAddress(HOST, own.port)
+        address = BrokerAddress(HOST, own.port, version5=own.version5)
         return lambda: address
 
     def _doors(

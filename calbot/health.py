@@ -2,7 +2,6 @@
 
 from calbot.status import AccountStatus, CalendarStatus, Health, Level, Reason, Snapshot
 
-ALERT_AFTER = 1800.0
 _WORST: tuple[Level, ...] = ("ok", "paused", "setup", "degraded", "problem")
 
 
@@ -10,7 +9,7 @@ def assess(snapshot: Snapshot, now: float) -> Health:
     """Return the verdict. Only a calendar's last *successful* sync counts as life."""
     reasons = [*_general(snapshot, now)]
     for account in snapshot.accounts:
-        reasons += _of_account(account, now, snapshot.started_at)
+        reasons += _of_account(account, now, snapshot.started_at, snapshot.settings.patience)
     level: Level = max((reason.level for reason in reasons), key=_WORST.index, default="ok")
     successes = [c.last_success for a in snapshot.accounts for c in a.calendars if c.last_success is not None]
     owed = [(c.last_success or snapshot.started_at) + c.stale_after for a in snapshot.accounts for c in a.calendars]
@@ -50,7 +49,7 @@ def _general(snapshot: Snapshot, now: float) -> list[Reason]:
     return reasons
 
 
-def _of_account(account: AccountStatus, now: float, started_at: float) -> list[Reason]:
+def _of_account(account: AccountStatus, now: float, started_at: float, patience: float) -> list[Reason]:
     if not account.signed_in:
         text = account.sign_in_text or f"Google no longer accepts the sign-in of {account.email}."
         remedy = "It takes a minute, in the panel or with calbot login; what waited is done then."
@@ -60,21 +59,18 @@ def _of_account(account: AccountStatus, now: float, started_at: float) -> list[R
         text = f"{account.held} invitation(s) of {account.email} are held: nobody can tell whether they went out."
         reasons.append(Reason(code="held", text=text, remedy="Look at the event in Google.", account=account.email))
     for calendar in account.calendars:
-        reason = _of_calendar(account.email, calendar, now, started_at)
+        reason = _of_calendar(account.email, calendar, now, started_at, patience)
         if reason:
             reasons.append(reason)
     return reasons
 
 
-def _of_calendar(email: str, calendar: CalendarStatus, now: float, started_at: float) -> Reason | None:
+def _of_calendar(email: str, calendar: CalendarStatus, now: float, started_at: float, patience: float) -> Reason | None:
     name = calendar.name or calendar.key.calendar
     since = calendar.last_success if calendar.last_success is not None else started_at
     age = now - max(since, started_at)
     if calendar.failures and calendar.problem_text:
-        lasting = age > max(ALERT_AFTER, calendar.stale_after) or calendar.problem in {
-            "forbidden",
-            "not_found",
-        }
+        lasting = age > max(patience, calendar.stale_after) or calendar.problem in {"forbidden", "not_found"}
         if not lasting and calendar.failures < 3:
             return None
         level: Level = "problem" if lasting else "degraded"

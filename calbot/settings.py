@@ -73,6 +73,8 @@ class Settings(Noun, frozen=True, kw_only=True):
     invites_per_hour: int = 50
     removals_per_pass: int = 5
     time_zone: str = "UTC"
+    patience: int = 1800
+    """Seconds that a calendar may be unreachable before it counts as a problem."""
 
     def calendars(self, signed_in: Iterable[str]) -> dict[str, tuple[str, ...]]:
         """Return each account's calendars; where none is chosen, the primary one of everybody who is signed in."""

@@ -12,7 +12,7 @@ import msgspec
 from calbot import settings as engine_settings
 from calbot.errors import BadOptions
 from calbot.optionfiles import json_options, yaml_options
-from calbot.settings import Settings, refuse_unknown, shown, switch
+from calbot.settings import Settings, number, refuse_unknown, shown, switch
 
 SHELL_KEYS = ("mqtt", "event_detail", "log_level", "notify")
 """Options that the engine leaves to the shell around it."""
@@ -52,7 +52,15 @@ _BY_OLD_NAME = {
 }
 _BROKER = {f"MQTT_{name.upper()}": f"mqtt.{name}" for name in ("host", "port", "username", "password")}
 _ENDPOINTS = ("calendar_api", "gmail_api", "auth_uri", "token_uri", "revoke_uri")
-_OTHERS = {"CALBOT_DATA", "CALBOT_IMAGE", "CALBOT_PANEL_PORT", "CALBOT_PUSH_PORT", "CALBOT_BIND", "CALBOT_OPTIONS_FD"}
+_OTHERS = {
+    "CALBOT_DATA",
+    "CALBOT_IMAGE",
+    "CALBOT_PANEL_PORT",
+    "CALBOT_PUSH_PORT",
+    "CALBOT_BIND",
+    "CALBOT_OPTIONS_FD",
+    "CALBOT_PATIENCE",
+}
 _OTHERS.add("CALBOT_SUPERVISOR_URL")  # where tests have a Supervisor of their own
 _OTHERS |= {f"CALBOT_{name.upper()}" for name in _ENDPOINTS}
 
@@ -77,6 +85,7 @@ class Found:
     origin: Mapping[str, str]
     endpoints: Endpoints
     time_zone: str
+    patience: int
     notes: tuple[str, ...]
 
 
@@ -100,7 +109,8 @@ def gather(environ: Mapping[str, str]) -> Found:
     refuse_unknown(values, engine_settings.KEYS + SHELL_KEYS)
     zone, zone_notes = _time_zone(environ)
     notes = (*_environment_notes(environ), *zone_notes)
-    return Found(data, values, origin, _endpoints(environ), zone, notes)
+    patience = number(env_number(environ, "CALBOT_PATIENCE", 1800), "CALBOT_PATIENCE", 30, 86400, "seconds")
+    return Found(data, values, origin, _endpoints(environ), zone, patience, notes)
 
 
 def settings(found: Found) -> tuple[Settings, tuple[str, ...]]:
@@ -111,7 +121,8 @@ def settings(found: Found) -> tuple[Settings, tuple[str, ...]]:
         parsed, notes = engine_settings.parse(given, endpoints_overridden=overridden)
     except BadOptions as error:
         raise named(error, found.origin) from None
-    return msgspec.structs.replace(parsed, time_zone=found.time_zone), (*notes, *found.notes)
+    surroundings = {"time_zone": found.time_zone, "patience": found.patience}
+    return msgspec.structs.replace(parsed, **surroundings), (*notes, *found.notes)
 
 
 def named(error: BadOptions, origin: Mapping[str, str]) -> BadOptions:

@@ -47,6 +47,7 @@ class Effective(Noun, frozen=True, kw_only=True):
     poll_interval: int
     invites_per_hour: int
     removals_per_pass: int
+    patience: int = 1800
     first_sync: str
     invite_emails: tuple[str, ...]
     paused_until: float | None = None

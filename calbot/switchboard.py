@@ -60,6 +60,7 @@ class Switchboard:
             poll_interval=int(self._switched.get("poll_interval", settings.poll_interval)),
             invites_per_hour=int(self._switched.get("invites_per_hour", settings.invites_per_hour)),
             removals_per_pass=settings.removals_per_pass,
+            patience=settings.patience,
             first_sync=settings.first_sync,
             invite_emails=settings.invite_emails,
             paused_until=self._paused_until(None),

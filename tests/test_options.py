@@ -447,3 +447,13 @@ def _words(value: object) -> set[str]:
     if isinstance(value, dict):
         return set().union(*(_words(inner) for inner in value.values()))
     return set().union(*(_words(inner) for inner in value)) if isinstance(value, list) else set()
+
+
+def test_patience_is_read_from_the_environment(tmp_path: Path) -> None:
+    """Half an hour, unless the environment says otherwise; nonsense is named."""
+    place_of = {"CALBOT_DATA": str(tmp_path)}
+
+    assert load(place_of).settings.patience == 1800
+    assert load({**place_of, "CALBOT_PATIENCE": "60"}).settings.patience == 60
+    with pytest.raises(BadOptions, match="CALBOT_PATIENCE: 5 is too small"):
+        load({**place_of, "CALBOT_PATIENCE": "5"})
