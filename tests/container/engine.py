@@ -102,11 +102,15 @@ def build(docker: Engine) -> float:
 
 
 class Network:
-    """A network with nothing but loopback, which knows Home Assistant's addresses; containers join it."""
+    """A network with nothing but loopback, which knows Home Assistant's addresses; containers join it.
 
-    def __init__(self, docker: Engine) -> None:
+    `names` are those that a container finds in there, with their addresses.
+    """
+
+    def __init__(self, docker: Engine, names: Mapping[str, str]) -> None:
         self._docker = docker
-        self.holder = docker.run("run", "-d", "--network", "none", BASE, "sleep", "86400").stdout.strip()
+        known = [f"--add-host={name}:{address}" for name, address in names.items()]
+        self.holder = docker.run("run", "-d", "--network", "none", *known, BASE, "sleep", "86400").stdout.strip()
         self._process = int(docker.inspect(self.holder)["State"]["Pid"])
         for address in (SUPERVISOR, APP):
             enter = ["nsenter", "-t", str(self._process), "-n"]
@@ -136,7 +140,7 @@ class Container:
     def __init__(self, docker: Engine, network: Network, data: Path, environment: Mapping[str, str]) -> None:
         self._docker = docker
         self.data = data
-        settings = {"TZ": "Europe/Berlin", "SUPERVISOR_TOKEN": "ci", **environment}
+        settings = {"TZ": "Europe/Berlin", **environment}
         given = [word for name, value in settings.items() for word in ("-e", f"{name}={value}")]
         limits = ["--read-only", "--memory", "128m", "--memory-swap", "128m", "--oom-score-adj", "200"]
         limits += ["--cap-drop", "ALL", *(f"--cap-add={one}" for one in capabilities())]

@@ -1,7 +1,5 @@
 """The image as Home Assistant runs it: unprivileged, read-only, small, and quick to stop."""
 
-import http.client
-import json
 import os
 import re
 import sqlite3
@@ -12,24 +10,14 @@ from threading import Event
 
 import pytest
 
-from tests.container.conftest import Household
-from tests.container.engine import APP, SUPERVISOR, Container
+from tests.container.engine import APP, SUPERVISOR
+from tests.container.household import BROKER, Household, ask, health, is_watching
 from tests.service.running import ANNA, BOB, wait_for
+from tests.supervisor.server import TOKEN
 
 pytestmark = pytest.mark.container
 
-
-def ask(path: str, source: str = "127.0.0.1") -> int:
-    """Ask the panel door from an address; return the status, 0 when nobody is there."""
-    target = "127.0.0.1" if source == "127.0.0.1" else APP
-    door = http.client.HTTPConnection(target, 8099, timeout=5, source_address=(source, 0))
-    try:
-        door.request("GET", path)
-        return door.getresponse().status
-    except OSError:
-        return 0
-    finally:
-        door.close()
+PAGES = ("/", "/accounts", "/sign-in-file", "/alerts", "/static/style.css")
 
 
 def status(process: int) -> dict[str, str]:
@@ -38,33 +26,19 @@ def status(process: int) -> dict[str, str]:
     return {name: value.strip() for name, value in (line.split(":", 1) for line in lines)}
 
 
-def is_watching() -> bool:
-    """Say whether the door tells of a good look at every calendar."""
-    door = http.client.HTTPConnection("127.0.0.1", 8099, timeout=5)
-    try:
-        door.request("GET", "/health")
-        answer = json.loads(door.getresponse().read())
-    except (OSError, ValueError):
-        return False
-    finally:
-        door.close()
-    return answer["level"] == "ok" and answer["last_success"] is not None
-
-
-def started(home: Household, **options: object) -> Container:
-    """A container that watches Anna's calendar."""
-    container = home.container(**options)
-    container.start()
-    container.wait(is_watching, "watching")
-    return container
-
-
 def test_an_invitation_lands(home: Household, figure: Callable[[str], None]) -> None:
-    """Options that only root may read, a read-only image, 128 MB: created in Google, pushed, invited, announced."""
+    """Options that only root may read, a read-only image, 128 MB: created in Google, pushed, invited, announced.
+
+    Nobody but the Supervisor knows the broker, and nothing but its name says where the Supervisor is.
+    """
     container = home.container()
     container.start()
     container.wait_until_healthy()
     container.wait(lambda: home.google.channels() and is_watching(), "watching with push")
+    asked = home.supervisor.calls("/services/mqtt")
+    assert asked and {call.token for call in home.supervisor.calls()} == {TOKEN}
+    assert "mqtt" not in (container.data / "options.json").read_text()
+    assert container.do("getent", "hosts", "supervisor").stdout.split() == [SUPERVISOR, "supervisor"]
 
     event = home.google.create_event(ANNA)["id"]
 
@@ -81,22 +55,24 @@ def test_an_invitation_lands(home: Household, figure: Callable[[str], None]) -> 
 
 def test_nobody_but_root_reads_the_options(home: Household) -> None:
     """The Supervisor's file keeps its owner and mode, is nowhere copied, and everything else there is Calbot's."""
-    container = started(home, mqtt={"host": "127.0.0.1", "port": 1, "password": "canary-password"})
+    mqtt = {"host": BROKER, "port": home.broker.port, "username": "calbot", "password": "canary-password"}
+    container = home.started(mqtt=mqtt)
 
     found = (container.data / "options.json").stat()
     others = [path for path in container.data.rglob("*") if path.name != "options.json"]
-    readers = [path for path in others if path.is_file() and b"canary-password" in path.read_bytes()]
+    secrets = ("canary-password", TOKEN)
+    copies = [path for path in others if path.is_file() and any(s.encode() in path.read_bytes() for s in secrets)]
 
     assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (0, 0, 0o600)
     assert {(path.stat().st_uid, path.stat().st_gid) for path in [*others, container.data]} == {(8098, 8098)}
     assert not [path for path in others if path.suffix.startswith(".db") and path.stat().st_mode & 0o077]
-    assert readers == []
-    assert "canary-password" not in container.log()
+    assert copies == []
+    assert not [secret for secret in secrets if secret in container.log()]
 
 
 def test_no_right_is_left(home: Household) -> None:
     """The service is nobody in particular, has no capability, can get none, and writes nowhere but to /data."""
-    container = started(home)
+    container = home.started()
 
     process = status(container.service())
 
@@ -111,12 +87,15 @@ def test_no_right_is_left(home: Household) -> None:
 
 
 def test_only_home_assistant_sees_the_panel(home: Household) -> None:
-    """The Supervisor's address gets the page, a machine on loopback only the two answers for machines."""
-    started(home)
+    """The Supervisor's address gets the pages, a machine on loopback only the two answers for machines."""
+    home.started()
 
-    assert ask("/", SUPERVISOR) == 200
-    assert (ask("/"), ask("/", APP)) == (403, 403)
-    assert (ask("/live"), ask("/health")) == (200, 200)
+    assert {page: ask(page, SUPERVISOR) for page in PAGES} == dict.fromkeys(PAGES, 200)
+    assert {(page, who): ask(page, who) for page in PAGES for who in ("127.0.0.1", APP)} == {
+        (page, who): 403 for page in PAGES for who in ("127.0.0.1", APP)
+    }
+    assert [ask(answer) for answer in ("/live", "/health")] == [200, 200]
+    assert [ask(answer, APP) for answer in ("/live", "/health")] == [403, 403]
 
 
 @pytest.mark.parametrize("moment", [0.0, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.8])
@@ -134,7 +113,7 @@ def test_a_stop_during_start_up_exits_0(home: Household, moment: float, figure: 
 
 def test_a_stop_in_steady_state_exits_0(home: Household, figure: Callable[[str], None]) -> None:
     """What Home Assistant's Stop button does; the device is said to be offline."""
-    container = started(home)
+    container = home.started()
     wait_for(lambda: home.listener.availability()[-1:] == ["online"], 15, "online")
 
     code, seconds = container.stop()
@@ -144,10 +123,12 @@ def test_a_stop_in_steady_state_exits_0(home: Household, figure: Callable[[str],
 
 
 def test_a_stop_with_the_broker_down_exits_0(home: Household, figure: Callable[[str], None]) -> None:
-    """Nobody answers at the broker's address."""
-    container = home.container(mqtt={"host": "127.0.0.1", "port": 1})
+    """Nobody answers where the Supervisor says that the broker is, and it was asked more than once."""
+    home.supervisor.install_broker(1, "the broker's password", BROKER)
+    container = home.container()
     container.start()
     container.wait_until_healthy()
+    container.wait(lambda: len(home.supervisor.calls("/services/mqtt")) > 1, "another question for the broker")
 
     code, seconds = container.stop()
 
@@ -155,9 +136,21 @@ def test_a_stop_with_the_broker_down_exits_0(home: Household, figure: Callable[[
     assert (code, seconds < 5) == (0, True), container.log()
 
 
+def test_a_stop_after_the_broker_went_exits_0(home: Household, figure: Callable[[str], None]) -> None:
+    """It was there, and Mosquitto has ended since."""
+    container = home.started()
+    home.broker.stop()
+    container.wait(lambda: health()["mqtt"] is not None, "the loss noticed")
+
+    code, seconds = container.stop()
+
+    figure(f"stop after the broker went: exit {code} within {seconds:.1f} s")
+    assert (code, seconds < 5) == (0, True), container.log()
+
+
 def test_a_backup_holds_the_whole_store(home: Household) -> None:
     """`backup_pre`, as the Supervisor runs it, leaves one sound file of the running store, and it is Calbot's."""
-    container = started(home)
+    container = home.started()
     (command,) = re.findall(
         r"^backup_pre: (.+)$", (Path(__file__).parents[2] / "config.yaml").read_text(), re.MULTILINE
     )
@@ -174,7 +167,7 @@ def test_a_backup_holds_the_whole_store(home: Household) -> None:
 
 def test_a_restart_goes_on_where_it_was(home: Household) -> None:
     """The second start finds the data it made its own, and the options written anew by root."""
-    container = started(home)
+    container = home.started()
     assert container.stop()[0] == 0
     (container.data / "calbot.db").chmod(0o644)
     os.chown(container.data / "calbot.db", 0, 0)  # as a restored backup may leave it
@@ -187,7 +180,7 @@ def test_a_restart_goes_on_where_it_was(home: Household) -> None:
 
 def test_the_command_line_is_at_hand(home: Household) -> None:
     """`calbot` in the container is the same unprivileged program, with the same options."""
-    container = started(home)
+    container = home.started()
 
     said = container.do("calbot", "check", check=False)
 

@@ -24,7 +24,7 @@ def test_killed_at_random_moments_every_event_is_invited_and_announced_exactly_o
     events: list[str] = []
     busy_kills = 0
     with house(tmp_path) as (service, google, listener):
-        google.set_latency(20)
+        google.set_latency(80)
         service.start()
         wait_for(service.is_watching, 20, "the first start")
         for kill in range(KILLS):
