@@ -140,7 +140,7 @@ def _sync(directory: Path, addresses: dict[str, Any]) -> Sample:
     engine.workers[email].step()
     seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
     held = figures.memory()
-    (events,) = database.read().execute("SELECT count(*) FROM event WHERE NOT gone").fetchone()
+    (events,) = database.read().execute("SELECT count(*) FROM event").fetchone()
     return Sample(seconds=seconds, cpu=cpu, before=before, highest=held.highest, after=held.resident, events=events)
 
 

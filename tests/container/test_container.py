@@ -17,7 +17,7 @@ from tests.supervisor.server import TOKEN
 
 pytestmark = pytest.mark.container
 
-PAGES = ("/", "/accounts", "/sign-in-file", "/alerts", "/static/style.css")
+PAGES = ("/", "/accounts", "/sign-in-file", "/alerts", "/static/panel.css")
 
 
 def status(process: int) -> dict[str, str]:

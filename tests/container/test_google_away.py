@@ -67,7 +67,7 @@ def test_google_away_for_three_minutes(home: Household, figure: Callable[[str], 
     watch = Watch(container)
     watch.look()
 
-    home.google.add_fault("closeBefore", count=None)  # who asks Google for anything is cut off
+    home.google.add_fault("closeBefore", count=None)  # who asks Google anything is cut off
     event = home.google.create_event(ANNA)["id"]
     away_since = time.monotonic()
     watch.until(lambda: time.monotonic() - away_since >= AWAY, AWAY + 10, "three minutes")
