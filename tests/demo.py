@@ -247,7 +247,6 @@ def _calbot(data: Path, google: Google, broker: int, panel: int, push: int) -> I
             {
                 "invite_emails": [BOB],
                 "push_url": f"http://127.0.0.1:{push}/push",
-                "limits": {"invites_per_hour": 1000},
                 "mqtt": {"host": "127.0.0.1", "port": broker},
             }
         )
