@@ -96,8 +96,10 @@ def test_two_full_readings_in_a_row_look_an_absent_event_up_once(simulate: Simul
     for _ in range(2):
         simulation.command("resync", full=True)
         step(simulation)
+    (account,) = simulation.engine.snapshot.accounts
     simulation.until_quiet()
 
+    assert account.calendars[0].failures == 0
     assert [outcome.key.event for outcome in simulation.outcomes("cancelled")] == [event]
 
 
@@ -142,6 +144,8 @@ def test_a_surprise_in_a_slot_is_tried_again(simulate: Simulate) -> None:
 
     assert times == 1
     assert guests(simulation, event) == [BOB]
+    assert len(simulation.outcomes("invited")) == 1
+    assert simulation.outcomes("failed") == []
     assert len(simulation.google.mails(kind="invitation")) == 1
 
 
