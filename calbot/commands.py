@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from calbot.errors import BadOptions, StoreError
-from calbot.inbox import Resumed, Resync
+from calbot.inbox import PlanAfresh, Resync
 from calbot.model import Answer, Command, Notice, Noun
 from calbot.ports import Clock, Random
 from calbot.settings import parse_switch
@@ -178,7 +178,7 @@ class Commands:
         """Let what was switched hold at once, also for what waits already."""
         self._desk.settings_changed()
         for worker in self._desk.workers.values():
-            worker.inbox.post(Resumed())
+            worker.inbox.post(PlanAfresh())
 
     def _resync(self, command: Command, account: str | None) -> Answer | None:
         wanted = command.args.get("calendar")

@@ -24,8 +24,8 @@ class Resync(Noun, frozen=True):
     full: bool = False
 
 
-class Resumed(Noun, frozen=True):
-    """Nothing is paused any more: what waited is planned afresh."""
+class PlanAfresh(Noun, frozen=True):
+    """A pause ended or a setting changed: what waits was decided in another time."""
 
 
 class Finished(Noun, frozen=True):
@@ -35,7 +35,7 @@ class Finished(Noun, frozen=True):
     result: Result
 
 
-Item = Push | Resync | Resumed | Finished
+Item = Push | Resync | PlanAfresh | Finished
 
 
 class Inbox:

@@ -8,7 +8,7 @@ from calbot.deeds import Result, SignedOut, Task
 from calbot.dispatch import Dispatch
 from calbot.errors import SignInNeeded
 from calbot.house import House
-from calbot.inbox import Finished, Inbox, Item, Push, Resumed, Resync
+from calbot.inbox import Finished, Inbox, Item, PlanAfresh, Push, Resync
 from calbot.model import Notice
 from calbot.ports import Calendars, Clock, Random
 from calbot.reading import Reading
@@ -110,7 +110,7 @@ class Worker:
                         self.reading.pushed(item.calendar, item.at)
                 case Resync():
                     self.reading.ask(item)
-                case Resumed():
+                case PlanAfresh():
                     self._dispatch.plan_afresh()
         if results:
             self._dispatch.settle(results, self.reading.names(), self._google if not self._signed_out else None)

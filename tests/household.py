@@ -13,7 +13,7 @@ from typing import Self
 from calbot.clock import SystemClock, SystemRandom
 from calbot.engine import Engine
 from calbot.google.accounts import GoogleAccounts
-from calbot.inbox import Resumed, Resync
+from calbot.inbox import PlanAfresh, Resync
 from calbot.model import Event, Guest, Notice, Outcome
 from calbot.settings import Settings
 from calbot.store import outbox
@@ -132,7 +132,7 @@ class Household:
 
     def nudge(self, account: str = ANNA) -> None:
         """Let a worker take its next step now."""
-        self.engine.workers[account].inbox.post(Resumed())
+        self.engine.workers[account].inbox.post(PlanAfresh())
 
     def invitations(self, to: str = BOB) -> list[str]:
         """The events that somebody got an invitation mail for."""

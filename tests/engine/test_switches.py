@@ -254,7 +254,7 @@ def test_resume_without_an_account_ends_every_pause(simulate: Simulate) -> None:
 
 
 def test_what_one_account_cannot_do_alone_is_said(simulate: Simulate) -> None:
-    """Resumed, or switched on, while the whole house is not: the answer says so."""
+    """PlanAfresh, or switched on, while the whole house is not: the answer says so."""
     simulation = simulate()
     simulation.until_quiet()
     simulation.command("pause")
