@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Literal, cast
 
 from calbot import sources
+from calbot.checks import choice, number, section, shown, text
 from calbot.errors import BadOptions
-from calbot.settings import Settings, choice, number, section, shown, text
+from calbot.settings import Settings
 from calbot.sources import Endpoints
 
 EventDetail = Literal["minimal", "standard", "full"]
@@ -66,6 +67,7 @@ class Options:
         values = {
             "accounts": accounts or "every signed-in account",
             "invite_emails": ", ".join(wanted.invite_emails) or "nobody",
+            "rules": ", ".join(rule.name for rule in wanted.rules) or "none",
             "auto_invite": "on" if wanted.auto_invite else "off",
             "dry_run": "on" if wanted.dry_run else "off",
             "first_sync": wanted.first_sync,

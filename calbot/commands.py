@@ -1,4 +1,4 @@
-"""What each command does: switches and pauses at once, resync through the accounts' inboxes."""
+"""What each command does: some at once, others through the accounts' inboxes; each gets one final answer."""
 
 import logging
 import math
@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
+from calbot.control import Control, Letters
 from calbot.errors import BadOptions, StoreError
 from calbot.inbox import PlanAfresh, Resync
 from calbot.model import Answer, Command, Notice, Noun
@@ -46,6 +47,7 @@ class Commands:
         self._database = database
         self._clock = clock
         self._random = random
+        self._control = Control(desk.switchboard, lambda: tuple(desk.workers), database, clock, random)
         self._lock = threading.Lock()
         self._pending: dict[str, _Pending] = {}
         self._owed: dict[str, tuple[Command, Answer]] = {}
@@ -76,8 +78,8 @@ class Commands:
             if command.id not in under_way:
                 self.carry_out(command)
 
-    def resynced(self, account: str, command_id: str, error: str | None) -> None:
-        """Count an account as read; the last one brings the answer."""
+    def did(self, account: str, command_id: str, error: str | None) -> None:
+        """Count an account as done with its share; the last one brings the answer."""
         with self._lock:
             pending = self._pending.get(command_id)
             if pending is None:
@@ -87,7 +89,16 @@ class Commands:
             self._pending[command_id] = pending
             if pending.waits_for:
                 return
-        self._answer(pending.command, _summary(errors))
+        self._answer(pending.command, self._summary(pending.command, errors))
+
+    def _summary(self, command: Command, errors: tuple[str, ...]) -> Answer:
+        match command.name:
+            case "undo":
+                return self._control.undone(command, errors)
+            case "apply":
+                return self._control.taken_up(command, errors)
+            case _:
+                return _read(errors)
 
     def _answer(self, command: Command, answer: Answer) -> None:
         """Store and tell a final answer; one that cannot be stored now is owed."""
@@ -120,6 +131,16 @@ class Commands:
                 return self._resume(who)
             case "resync":
                 return self._resync(command, who)
+            case "approve" | "discard":
+                return self._release(command)
+            case "undo":
+                return self._send(command, self._control.undo(command))
+            case "apply":
+                return self._send(command, self._control.take_up(command, who))
+            case "preview":
+                return self._control.preview(command, who)
+            case "explain":
+                return self._control.explain(command)
             case _:
                 return Answer(status="error", code="unknown_command", message=f"There is no command {command.name}.")
 
@@ -130,8 +151,6 @@ class Commands:
         if account is not None and key != "auto_invite":
             raise BadOptions(f"{key}: it holds for the whole installation; leave the account out.")
         text = f"{key} is now {value}."
-        if key == "invites_per_hour":
-            text += " The brake comes in a later version; until then nothing is held back."
         with self._database.write() as tx:
             self._desk.switchboard.switch(tx, key, value, account)
             outbox.put(tx, [_notice("settings_changed", text, account)], self._clock.now(), self._random)
@@ -191,10 +210,23 @@ class Commands:
         if not workers:
             what = f"the calendar {calendar}" if calendar else "an account"
             return Answer(status="error", code="not_found", message=f"Calbot does not watch {what}.")
+        letter = Resync(command.id, calendar, bool(command.args.get("full")))
+        return self._send(command, Letters({worker.email: letter for worker in workers}))
+
+    def _release(self, command: Command) -> Answer:
+        answer = self._control.release(command, approve=command.name == "approve")
+        if answer.status == "ok":
+            self._take_force()
+        return answer
+
+    def _send(self, command: Command, wanted: Answer | Letters) -> Answer | None:
+        """Send letters to the accounts they are for; their shares make the answer."""
+        if isinstance(wanted, Answer):
+            return wanted
         with self._lock:
-            self._pending[command.id] = _Pending(command, frozenset(worker.email for worker in workers))
-        for worker in workers:
-            worker.inbox.post(Resync(command.id, calendar, bool(command.args.get("full"))))
+            self._pending[command.id] = _Pending(command, frozenset(wanted.to))
+        for account, letter in wanted.to.items():
+            self._desk.workers[account].inbox.post(letter)
         return None
 
 
@@ -202,7 +234,7 @@ def _notice(event_type: str, text: str, account: str | None) -> Notice:
     return Notice(event_type=event_type, text=text, account=account)  # type: ignore[arg-type]
 
 
-def _summary(errors: tuple[str, ...]) -> Answer:
+def _read(errors: tuple[str, ...]) -> Answer:
     if not errors:
         return Answer(status="ok", message="Everything was read.")
     code = "auth_required" if any("sign" in error for error in errors) else "upstream_error"

@@ -4,8 +4,10 @@ from collections.abc import Callable
 
 from calbot.errors import ChangedMeanwhile, Deleted, NotFound, Refused, RetryLater, SignInNeeded, Uncertain
 from calbot.identity import present, stamp_with, was_invited
-from calbot.model import Action, Deed, Event, FailureReason, Invite, LookUp, Noun, Skip
+from calbot.kinds import FailureReason
+from calbot.model import Action, Deed, Event, Invite, LookUp, Noun, Retract, Skip
 from calbot.ports import Calendars
+from calbot.undo import Undone, take_back
 
 UNEXPECTED = "Calbot met something it does not understand; the log has the details."
 BELIEVED_ABSENT = 2
@@ -77,7 +79,7 @@ class SignedOut(Noun, frozen=True):
     text: str
 
 
-Result = Done | Again | NotDone | Never | Later | Undecided | Vanished | Alive | SignedOut
+Result = Done | Undone | Again | NotDone | Never | Later | Undecided | Vanished | Alive | SignedOut
 Decide = Callable[[Event], Action]
 
 
@@ -93,6 +95,8 @@ def carry_out(task: Task, calendars: Calendars, decide: Decide) -> Result:
                 return _look_then_invite(deed, deed.action, calendars, decide)
             case Invite():
                 return _invite(deed, deed.action, calendars, decide)
+            case Retract():
+                return take_back(deed, deed.action, calendars)
             case Skip():
                 return NotDone(deed.action)
     except Deleted:
@@ -112,7 +116,8 @@ def carry_out(task: Task, calendars: Calendars, decide: Decide) -> Result:
 
 def _invite(deed: Deed, invite: Invite, calendars: Calendars, decide: Decide) -> Result:
     calendar, event = deed.key.calendar, invite.event
-    stamp = stamp_with(event.stamp, invite.guests)
+    # Of others' events Google may refuse our private properties, so there the store alone remembers.
+    stamp = stamp_with(event.stamp, invite.guests) if event.organised_by_us else None
     try:
         written = calendars.add_guests(calendar, event, invite.guests, stamp, invite.send_updates)
     except ChangedMeanwhile:
@@ -145,7 +150,7 @@ def _decided(event: Event, decide: Decide) -> Result:
             return Again(action)
         case Skip():
             return NotDone(action)
-        case LookUp():
+        case LookUp() | Retract():
             return Alive(event)
 
 
@@ -167,6 +172,9 @@ def _settled(invite: Invite, event: Event) -> Result | None:
             return Done(event, invite.guests)
         text = f"{' and '.join(ours)} was invited and somebody took them off again."
         return NotDone(Skip(event, "removed_by_hand", text, invite.rule))
-    if all(present(event, guest) for guest in invite.guests):
+    there = all(present(event, guest) for guest in invite.guests)
+    if there and not event.organised_by_us:
+        return Done(event, invite.guests)
+    if there:
         return NotDone(Skip(event, "already_invited", "Somebody else invited them.", invite.rule))
     return None

@@ -2,24 +2,26 @@
 
 import logging
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
-from itertools import islice
 
 import msgspec
 
 from calbot.deeds import UNEXPECTED, Never, Result, Task
 from calbot.errors import StoreError
+from calbot.gate import Gate
 from calbot.house import House
 from calbot.inbox import Finished, Inbox
-from calbot.model import LookUp
+from calbot.model import Invite, LookUp
+from calbot.planner import BRAKE
 from calbot.ports import Calendars, Clock, Random
 from calbot.rules import judge
-from calbot.settle import Context, Settled, settle
+from calbot.settle import Context, Settled, case_of, settle
 from calbot.slots import SLOTS, Slots
-from calbot.store import ledger
+from calbot.store import ledger, outbox, switches
 from calbot.store.database import Database
 from calbot.sync import Passed
+from calbot.wishes import Planned
 
 IN_FLIGHT = 2 * SLOTS
 STALE_DECISION = 60.0
@@ -51,6 +53,7 @@ class Dispatch:
         self._outdated: set[int] = set()
         self._next_parked: float | None = None
         self._afresh_before = 0.0
+        self._resting_until: float | None = None
 
     def load(self) -> None:
         """Take up where an earlier life ended: what was started is looked at before anything is repeated."""
@@ -62,11 +65,23 @@ class Dispatch:
             elif deed.state == "planned" or (deed.state == "parked" and deed.retry_at is None):
                 self._queue.append(Task(deed, fresh=True, queued_at=now))
         self._next_parked = ledger.next_due(reader, self._account, now)
+        self._resting_until = switches.resting_until(reader, self._account)
 
     @property
     def room(self) -> int:
         """Return how many newly found deeds may go out at once."""
+        if self.resting_until is not None:
+            return 0
         return max(0, IN_FLIGHT - len(self._in_flight) - len(self._queue))
+
+    @property
+    def resting_until(self) -> float | None:
+        """Return until when Google's quota lets the account invite nobody (epoch seconds); None: it may.
+
+        A time that is more than a day away was written while the machine's clock was wrong.
+        """
+        until, now = self._resting_until, self._clock.now()
+        return until if until is not None and now < until < now + ledger.LONGEST_WAIT else None
 
     @property
     def next_parked(self) -> float | None:
@@ -108,6 +123,20 @@ class Dispatch:
     def plan_afresh(self) -> None:
         """Look at each event again before what waits is done: it was decided in another time."""
         self._afresh_before = self._clock.now()
+        with self._database.write() as tx:
+            ledger.unpark(tx, self._account, BRAKE)
+        self.look_again()
+
+    def take(self, planned: Planned) -> None:
+        """Take deeds that a person asked for, and let go of those that a person does not want."""
+        now = self._clock.now()
+        self._drop(planned.dropped)
+        self._queue.extend(Task(deed, fresh=True, queued_at=now) for deed in planned.deeds)
+        self.look_again()
+
+    def has_any_of(self, deeds: Iterable[int]) -> bool:
+        """Say whether one of these deeds is in the slots just now."""
+        return not self._in_flight.keys().isdisjoint(deeds)
 
     def settle(self, results: list[tuple[Task, Result]], names: Mapping[str, str], google: Calendars | None) -> None:
         """Write results that wait together in one transaction; what has another version goes out again.
@@ -138,11 +167,13 @@ class Dispatch:
             else:
                 self._queue.append(msgspec.structs.replace(task, fresh=True))
         self._queue.extend(Task(deed, fresh=False, queued_at=now) for deed in settled.more)
+        self._resting_until = settled.resting_until
         self._house.wrote()
 
     def _write(self, results: list[tuple[Task, Result]], names: Mapping[str, str]) -> Settled:
         policy, now = self._house.orders(self._account).policy, self._clock.now()
-        context = Context(policy, names, frozenset(self._outdated), now)
+        resting, outdated = self._resting_until, frozenset(self._outdated)
+        context = Context(self._account, policy, names, outdated, resting, now)
         with self._database.write() as tx:
             settled = settle(tx, results, context, self._random)
             self._next_parked = ledger.next_due(tx, self._account, now)
@@ -158,15 +189,37 @@ class Dispatch:
         room = IN_FLIGHT - len(self._in_flight)
         if self._next_parked is not None and self._next_parked <= now and room > len(self._queue):
             self._take_parked(now, room)
-        if room <= 0 or not self._queue:
+        ready = self._ready(room, now)
+        if not ready:
             return
-        tasks = [self._refreshed(task, now) for task in islice(self._queue, room)]
+        policy = self._house.orders(self._account).policy
         with self._database.write() as tx:
-            ledger.start(tx, [task.deed for task in tasks])
+            gate = Gate(tx, policy, self.resting_until, now)
+            going = [task for task in ready if gate.lets(task.deed)]
+            ledger.start(tx, [task.deed for task in going])
+            outbox.put(tx, [*gate.said], now, self._random)
             self._next_parked = ledger.next_due(tx, self._account, now)
-        for task in tasks:
-            self._queue.popleft()
+        self._drop(frozenset(task.deed.id for task in ready))
+        for task in going:
             self._submit(task, google)
+
+    def _ready(self, room: int, now: float) -> list[Task]:
+        """Return the first tasks that may go. A single date waits for the invitation to its series, which may do."""
+        series = {
+            task.deed.key.event
+            for task in (*self._queue, *self._in_flight.values())
+            if isinstance(task.deed.action, Invite) and task.deed.action.event.recurrence
+        }
+        ready: list[Task] = []
+        for place, task in enumerate(self._queue):
+            if len(ready) >= room:
+                break
+            action = task.deed.action
+            if isinstance(action, Invite) and action.event.series in series:
+                self._queue[place] = msgspec.structs.replace(task, fresh=True)
+            else:
+                ready.append(self._refreshed(task, now))
+        return ready
 
     def _take_parked(self, now: float, room: int) -> None:
         taken = {task.deed.id for task in self._queue} | set(self._in_flight)
@@ -180,4 +233,5 @@ class Dispatch:
     def _submit(self, task: Task, google: Calendars) -> None:
         self._in_flight[task.deed.id] = task
         policy, now = self._house.orders(self._account).policy, self._clock.now()
-        self._slots.submit(task, google, partial(judge, policy=policy, now=now))
+        case = case_of(self._database.read(), task.deed, policy, now)
+        self._slots.submit(task, google, partial(judge, case=case))

@@ -22,6 +22,7 @@ from calbot.store import commands, outbox, switches
 from calbot.store.database import Database, translated
 from calbot.store.tidying import tidy
 from calbot.switchboard import Switchboard
+from calbot.errands import Errands
 from calbot.worker import Worker
 
 HOUSEKEEPING = 3600.0
@@ -153,7 +154,7 @@ class Engine:
                 self.commands.tend()
                 if self._clock.monotonic() >= self._housekeeping_at:
                     self._housekeeping_at = self._clock.monotonic() + HOUSEKEEPING
-                    tidy(self._database, self._clock.now(), self._random)
+                    tidy(self._database, self._clock.now(), self._settings.time_zone, self._random)
         except StoreError as error:
             trouble = str(error)
         self.note_disk(trouble or self._database.problem)
@@ -259,9 +260,9 @@ class Engine:
         if known is not None and known.syncing != syncing:
             self.report(msgspec.structs.replace(known, syncing=syncing))
 
-    def resynced(self, account: str, command_id: str, error: str | None) -> None:
-        """Take in that an account was read because a command wanted it."""
-        self.commands.resynced(account, command_id, error)
+    def did(self, account: str, command_id: str, error: str | None) -> None:
+        """Take in that an account has done its share of a command."""
+        self.commands.did(account, command_id, error)
 
     def wrote(self) -> None:
         """Tell the listeners that there is news."""
@@ -276,7 +277,8 @@ class Engine:
         channels = Channels(email, address, self._secret, store, clock, random, tended=tended)
         dispatch = Dispatch(email, self, self._make_slots(aid, inbox), inbox, store, clock, random)
         reading = Reading(email, calendars, self, dispatch, channels, store, clock, random)
-        return Worker(email, aid, self, inbox, channels, dispatch, reading, store, clock, random)
+        errands = Errands(email, calendars, self, dispatch, store, clock, random)
+        return Worker(email, aid, self, inbox, channels, dispatch, reading, errands, store, clock, random)
 
     def _start(self, worker: Worker) -> None:
         name = f"worker-{worker.email}"

@@ -1,6 +1,6 @@
 """What went wrong, named by what the caller can do about it."""
 
-from calbot.model import FailureReason
+from calbot.kinds import FailureReason
 
 
 class CalbotError(Exception):

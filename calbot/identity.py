@@ -7,6 +7,8 @@ from calbot.model import Event
 
 STAMP_KEY = "calbot_invited"
 COPY_KEY = "calbot"
+TAKEN_BACK = "-"
+MOST_MARKS = 73
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _CONTENT = (
     "title",
@@ -22,6 +24,7 @@ _CONTENT = (
     "original_start",
     "my_response",
     "locked",
+    "colour",
 )
 
 
@@ -32,16 +35,27 @@ def _mark(guest: str) -> str:
 def stamp_with(stamp: str, guests: Iterable[str]) -> str:
     """Return `stamp` with these guests added: a comma list of hashes, kept in the event's private properties.
 
-    Google cuts a property at 1,024 characters, so the newest 78 marks are kept.
+    Google cuts a property at 1,024 characters, so the newest 73 marks are kept.
     """
     marks = [mark for mark in stamp.split(",") if mark]
     marks += [mark for guest in guests if (mark := _mark(guest)) not in marks]
-    return ",".join(marks[-78:])
+    return ",".join(marks[-MOST_MARKS:])
+
+
+def stamp_without(stamp: str, guests: Iterable[str]) -> str:
+    """Return `stamp` with the marks of these guests turned into marks of having been taken back by us."""
+    ours = {_mark(guest) for guest in guests}
+    return ",".join(f"{TAKEN_BACK}{mark}" if mark in ours else mark for mark in stamp.split(","))
 
 
 def was_invited(stamp: str, guest: str) -> bool:
     """Say whether we put this guest on the event at some time, whatever became of it."""
-    return _mark(guest) in stamp.split(",")
+    return not {_mark(guest), TAKEN_BACK + _mark(guest)}.isdisjoint(stamp.split(","))
+
+
+def was_taken_back(stamp: str, guest: str) -> bool:
+    """Say whether we took this guest off again: who stands there now was put there by somebody else."""
+    return TAKEN_BACK + _mark(guest) in stamp.split(",")
 
 
 def present(event: Event, guest: str) -> bool:

@@ -4,6 +4,7 @@ import threading
 
 from calbot.deeds import Result, Task
 from calbot.model import Noun
+from calbot.wishes import Scope
 
 
 class Push(Noun, frozen=True):
@@ -28,6 +29,24 @@ class PlanAfresh(Noun, frozen=True):
     """A pause ended or a setting changed: what waits was decided in another time."""
 
 
+class TakeBack(Noun, frozen=True):
+    """Somebody wants these deeds undone; what that takes is written down under `run_id`."""
+
+    command_id: str
+    run_id: str
+    deeds: tuple[int, ...]
+    source: str
+
+
+class TakeUp(Noun, frozen=True):
+    """Somebody wants known events judged as if they were new."""
+
+    command_id: str
+    run_id: str
+    scope: Scope
+    source: str
+
+
 class Finished(Noun, frozen=True):
     """A slot is done with a task."""
 
@@ -35,7 +54,7 @@ class Finished(Noun, frozen=True):
     result: Result
 
 
-Item = Push | Resync | PlanAfresh | Finished
+Item = Push | Resync | PlanAfresh | TakeBack | TakeUp | Finished
 
 
 class Inbox:

@@ -4,46 +4,12 @@ Instants are seconds since the epoch (UTC, float). Times of events are kept as G
 with an offset, or `YYYY-MM-DD` for all-day events, whose end is exclusive. Addresses are lower case.
 """
 
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
 
-Verb = Literal["invite", "look_up"]
-DeedState = Literal["planned", "started", "parked", "held", "done", "refused", "skipped", "superseded"]
-SendUpdates = Literal["all", "externalOnly", "none"]
-SkipReason = Literal[
-    "already_invited",
-    "no_rule",
-    "private",
-    "declined",
-    "past",
-    "own_copy",
-    "removed_by_hand",
-    "auto_invite_off",
-    "paused",
-    "not_organiser",
-    "event_type",
-    "no_write_access",
-    "dry_run",
-]
-FailureReason = Literal[
-    "auth_expired",
-    "auth_revoked",
-    "forbidden",
-    "not_found",
-    "conflict",
-    "quota_user",
-    "quota_project",
-    "calendar_limits",
-    "rate_limited",
-    "upstream_5xx",
-    "network",
-    "timeout",
-    "invalid_request",
-    "internal",
-]
-SILENT_SKIPS: frozenset[str] = frozenset({"no_rule", "past", "own_copy", "already_invited"})
-"""Reasons that are remembered and explained, never announced (reference: the MQTT contract)."""
+from calbot.kinds import DeedState, Fate, NoticeType, OutcomeType, SendUpdates, SkipReason, Verb
 
 
 class Noun(msgspec.Struct, frozen=True):
@@ -73,7 +39,10 @@ class Guest(Noun, frozen=True):
 
 
 class Event(Noun, frozen=True, kw_only=True, omit_defaults=True, tag="event"):
-    """A live event, in the parts that Calbot decides on."""
+    """A live event, in the parts that Calbot decides on.
+
+    `time_zone` is the event's own (IANA), `colour` Google's colour id; either is empty where Google names none.
+    """
 
     id: str
     etag: str
@@ -96,6 +65,9 @@ class Event(Noun, frozen=True, kw_only=True, omit_defaults=True, tag="event"):
     visibility: str = "default"
     busy: bool = True
     locked: bool = False
+    guests_may_invite: bool = True
+    time_zone: str = ""
+    colour: str = ""
     link: str = ""
     stamp: str = ""
     copy_of: str = ""
@@ -135,21 +107,71 @@ class Page(Noun, frozen=True):
     unreadable: tuple[Unreadable, ...] = ()
 
 
+class Match(Noun, frozen=True, kw_only=True, omit_defaults=True):
+    """What an event must be like; everything that is set has to hold. Of several values any one will do.
+
+    `title`, `description` and `location` are RE2 patterns, searched for. `weekdays` count from Monday, 0. `hours` are
+    minutes of the day, from and to; from later than to goes over midnight. `colours` are Google's colour ids.
+    """
+
+    accounts: tuple[str, ...] = ()
+    calendars: tuple[str, ...] = ()
+    title: str | None = None
+    description: str | None = None
+    location: str | None = None
+    organiser_is_me: bool | None = None
+    event_types: tuple[str, ...] = ()
+    all_day: bool | None = None
+    busy: bool | None = None
+    my_rsvp: tuple[str, ...] = ()
+    has_guest: tuple[str, ...] = ()
+    weekdays: tuple[int, ...] = ()
+    hours: tuple[int, int] | None = None
+    within_days: int | None = None
+    visibility: tuple[str, ...] = ()
+    colours: tuple[str, ...] = ()
+
+
 class Rule(Noun, frozen=True):
-    """Whom to invite to what. The obvious rule matches everything."""
+    """Whom to invite to what. One that `goes_on` lets the next rule have its say too."""
 
     name: str
     invite: tuple[str, ...] = ()
     send_updates: SendUpdates = "all"
+    match: Match = Match()
+    skip: bool = False
+    goes_on: bool = False
 
 
 class Policy(Noun, frozen=True):
-    """Everything besides the event that a decision depends on."""
+    """Everything besides the event that a decision depends on. `time_zone` is the household's."""
 
     rules: tuple[Rule, ...]
     auto_invite: bool = True
     dry_run: bool = False
     time_zone: str = "UTC"
+    invites_per_hour: int = 50
+
+
+class Case(Noun, frozen=True, kw_only=True):
+    """What a decision about an event is made from, besides the event: where it is, the policy, the time, the past.
+
+    `fates` says what became of guests before; `parent` is the series of a single date, where it is known.
+    """
+
+    calendar: CalendarKey
+    policy: Policy
+    now: float
+    fates: Mapping[str, Fate] = {}
+    parent: Event | None = None
+
+
+class Tried(Noun, frozen=True):
+    """A rule that was held against an event: did it match, and why (not), as a sentence."""
+
+    rule: str
+    matched: bool
+    why: str
 
 
 class Invite(Noun, frozen=True, tag=True):
@@ -157,6 +179,16 @@ class Invite(Noun, frozen=True, tag=True):
 
     event: Event
     guests: tuple[str, ...]
+    rule: str
+    send_updates: SendUpdates = "all"
+
+
+class Retract(Noun, frozen=True, tag=True):
+    """Take these guests off again, whom the deed with this number has put there. `event` is as it was then."""
+
+    event: Event
+    guests: tuple[str, ...]
+    deed: int
     rule: str
     send_updates: SendUpdates = "all"
 
@@ -176,13 +208,14 @@ class Skip(Noun, frozen=True, tag=True):
     rule: str | None = None
 
 
-Action = Invite | LookUp | Skip
+Action = Invite | Retract | LookUp | Skip
 
 
 class Deed(Noun, frozen=True, kw_only=True):
     """A row of the ledger: one action and how far it has come.
 
-    `uncertain` says that a write was sent whose answer never came. `batch` is size and place in a large run.
+    `uncertain` says that a write was sent whose answer never came, `approved` that a person let it past the brake.
+    `batch` is size and place in a large run.
     """
 
     id: int
@@ -193,7 +226,9 @@ class Deed(Noun, frozen=True, kw_only=True):
     attempts: int = 0
     retry_at: float | None = None
     uncertain: bool = False
+    approved: bool = False
     reason: str | None = None
+    reason_text: str | None = None
     run_id: str = ""
     source: str = "poll"
     seen_at: float | None = None
@@ -203,11 +238,13 @@ class Deed(Noun, frozen=True, kw_only=True):
 class Outcome(Noun, frozen=True, kw_only=True, tag="calendar"):
     """Something that happened to an event, as told to people and automations."""
 
-    event_type: Literal["event_created", "updated", "moved", "cancelled", "invited", "skipped", "held", "failed"]
+    event_type: OutcomeType
     key: EventKey
     calendar_name: str = ""
     event: Event | None = None
     guests_added: tuple[str, ...] = ()
+    guests_removed: tuple[str, ...] = ()
+    undo_token: str | None = None
     changed: tuple[str, ...] = ()
     old_start: str | None = None
     old_end: str | None = None
@@ -226,28 +263,7 @@ class Outcome(Noun, frozen=True, kw_only=True, tag="calendar"):
 class Notice(Noun, frozen=True, kw_only=True, tag="system"):
     """Something that happened to Calbot itself."""
 
-    event_type: Literal[
-        "started",
-        "stopping",
-        "sync_completed",
-        "sync_failed",
-        "full_resync",
-        "sign_in_needed",
-        "sign_in_restored",
-        "channel_created",
-        "channel_renewed",
-        "channel_expired",
-        "channel_failed",
-        "quota_exceeded",
-        "paused",
-        "resumed",
-        "settings_changed",
-        "alert_raised",
-        "alert_cleared",
-        "command_succeeded",
-        "command_failed",
-        "backlog_delivered",
-    ]
+    event_type: NoticeType
     text: str
     account: str | None = None
     calendar: str | None = None
@@ -291,13 +307,10 @@ class Command(Noun, frozen=True, kw_only=True):
     received: float = 0.0
 
 
-AnswerStatus = Literal["accepted", "ok", "partial", "error"]
-
-
 class Answer(Noun, frozen=True, kw_only=True):
     """What is said to a command. `final` answers are stored with it."""
 
-    status: AnswerStatus
+    status: Literal["accepted", "ok", "partial", "error"]
     code: str | None = None
     message: str = ""
     final: bool = True

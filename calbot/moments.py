@@ -1,4 +1,4 @@
-"""When an event is over, from the times and recurrences that Google writes."""
+"""When an event begins and when it is over, from the times and recurrences that Google writes."""
 
 import re
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -11,10 +11,14 @@ _PERIOD_DAYS = {"DAILY": 1, "WEEKLY": 7, "MONTHLY": 31, "YEARLY": 366}
 
 def zone(name: str) -> tzinfo:
     """Return the zone of this IANA name; UTC when the machine does not know it."""
+    return _known_zone(name) or UTC
+
+
+def _known_zone(name: str) -> tzinfo | None:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        return UTC
+        return None
 
 
 def instant(text: str, time_zone: str) -> float | None:
@@ -29,6 +33,29 @@ def instant(text: str, time_zone: str) -> float | None:
         return moment.timestamp()
     except (OverflowError, ValueError):
         return None
+
+
+def local_start(event: Event) -> datetime | None:
+    """Return the start as clocks show it in the event's own zone, else by the offset it is written with.
+
+    An all-day event starts at midnight of its date, in no zone. None when the start cannot be read.
+    """
+    try:
+        moment = datetime.fromisoformat(event.start)
+    except ValueError:
+        return None
+    own = _known_zone(event.time_zone)
+    if moment.tzinfo is None or own is None:
+        return moment
+    try:
+        return moment.astimezone(own)
+    except OverflowError:
+        return moment
+
+
+def day_and_time(moment: float, time_zone: str) -> str:
+    """Return an instant (epoch seconds) as `2026-11-20 14:03` of a zone."""
+    return datetime.fromtimestamp(moment, zone(time_zone)).strftime("%Y-%m-%d %H:%M")
 
 
 def is_past(event: Event, time_zone: str, now: float) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 
 from calbot.errors import BadOptions
-from calbot.settings import shown
+from calbot.checks import shown
 
 LARGEST = 200_000
 

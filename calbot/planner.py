@@ -1,12 +1,15 @@
 """A change and what we knew before it, in; what to announce and what to do about it, out."""
 
 from collections.abc import Iterable
+from typing import Literal
 
-from calbot.identity import changed_parts, present
-from calbot.model import Action, Change, Deed, Event, EventKey, Gone, Invite, Noun, Outcome, Policy, Skip
-from calbot.rules import judge
+from calbot.identity import changed_parts, present, was_invited
+from calbot.model import Action, Case, Change, Deed, Event, EventKey, Gone, Invite, Noun, Outcome, Skip
+from calbot.rules import judge, matched_rules
 
 SUSPICIOUS_KNOWN = 4
+BRAKE = "brake"
+"""The reason of rows that the brake keeps: held for a person, or parked until the hour has room."""
 
 
 class Verdict(Noun, frozen=True):
@@ -14,6 +17,7 @@ class Verdict(Noun, frozen=True):
 
     `overtakes` is an open row of the ledger that the change makes pointless; `recheck` one whose lost answer
     the change may settle, so that it should be looked at now; `outdates` one that is under way on an older version.
+    `removed` are guests of ours whom somebody has taken off.
     """
 
     said: Outcome | None = None
@@ -21,39 +25,71 @@ class Verdict(Noun, frozen=True):
     overtakes: Deed | None = None
     recheck: Deed | None = None
     outdates: Deed | None = None
+    removed: tuple[str, ...] = ()
 
 
-def plan(
-    key: EventKey, change: Change, known: Event | None, open_deed: Deed | None, policy: Policy, now: float
-) -> Verdict:
+def plan(change: Change, known: Event | None, open_deed: Deed | None, case: Case) -> Verdict:
     """Decide about one change of a listing.
 
     `known` is the event as it was last seen, `open_deed` the unfinished invitation to it in the ledger. A row that may
     have reached Google is never replaced by a new decision: only a look at the event settles it.
     """
+    key = EventKey(case.calendar.account, case.calendar.calendar, change.id)
     if isinstance(change, Gone):
         said = Outcome(event_type="cancelled", key=key, event=known) if known else None
         return Verdict(said, overtakes=open_deed if open_deed is not None and open_deed.state != "started" else None)
     if known is not None and known.etag == change.etag:
         return Verdict()
-    said = _announcement(key, known, change)
+    said, removed = _announcement(key, known, change), _taken_off(known, change, case)
     if open_deed is not None and not _replaceable(open_deed):
         landed, under_way = _landed(open_deed, change), open_deed.state == "started"
-        return Verdict(said, recheck=open_deed if landed else None, outdates=open_deed if under_way else None)
-    if known is not None and said is None and open_deed is None:
-        return Verdict()
-    return Verdict(said, judge(change, policy, now), open_deed)
+        return Verdict(
+            said, None, None, open_deed if landed else None, open_deed if under_way else None, removed=removed
+        )
+    if known is not None and said is None and open_deed is None and _same_rules(known, change, case):
+        return Verdict(removed=removed)
+    return Verdict(said, judge(change, case), open_deed, removed=removed)
+
+
+def _same_rules(known: Event, event: Event, case: Case) -> bool:
+    """Say whether no other rule speaks for the event than before, as one that asks for a guest may."""
+    return matched_rules(known, case) == matched_rules(event, case)
 
 
 def _replaceable(deed: Deed) -> bool:
+    if deed.state == "held":
+        return deed.reason == BRAKE
     return deed.state == "planned" or (deed.state == "parked" and not deed.uncertain)
 
 
 def _landed(deed: Deed, event: Event) -> bool:
-    """Say whether an invitation whose answer was lost turns out to be on the event."""
+    """Say whether an invitation whose answer was lost turns out to be on the event, or to have been there."""
     action = deed.action
     waits = deed.state in {"held", "parked"}
-    return waits and isinstance(action, Invite) and all(present(event, guest) for guest in action.guests)
+    return (
+        waits
+        and isinstance(action, Invite)
+        and all(present(event, guest) or was_invited(event.stamp, guest) for guest in action.guests)
+    )
+
+
+def _taken_off(known: Event | None, event: Event, case: Case) -> tuple[str, ...]:
+    """Return the guests put there by us who were on the event and are no longer."""
+    if known is None or event.guests_hidden:
+        return ()
+    ours = [guest for guest, fate in case.fates.items() if fate == "invited"]
+    return tuple(guest for guest in ours if present(known, guest) and not present(event, guest))
+
+
+def brake(sent: int, wanted: list[int], limit: int) -> Literal["go", "wait", "hold"]:
+    """Say whether invitations may go out: `sent` are those of the last hour, `wanted` those of each event of a pass.
+
+    One event over the limit waits by itself until the hour has room; more than one are held for a person, and so is
+    one event that no hour has room for.
+    """
+    if not wanted or sent + sum(wanted) <= limit:
+        return "go"
+    return "wait" if len(wanted) == 1 and wanted[0] <= limit else "hold"
 
 
 def _announcement(key: EventKey, known: Event | None, event: Event) -> Outcome | None:

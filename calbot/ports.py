@@ -2,7 +2,8 @@
 
 from typing import Protocol
 
-from calbot.model import Channel, Event, Page, SendUpdates
+from calbot.kinds import SendUpdates
+from calbot.model import Channel, Event, Page
 
 
 class Clock(Protocol):
@@ -36,12 +37,18 @@ class Calendars(Protocol):
         ...
 
     def add_guests(
-        self, calendar: str, event: Event, guests: tuple[str, ...], stamp: str, send_updates: SendUpdates
+        self, calendar: str, event: Event, guests: tuple[str, ...], stamp: str | None, send_updates: SendUpdates
     ) -> Event:
-        """Add `guests` and our stamp to exactly this version of the event; return it as written.
+        """Add `guests`, and our stamp unless it is None, to exactly this version of the event; return it as written.
 
         Raises ChangedMeanwhile when Google holds another version, Uncertain when the answer was lost.
         """
+        ...
+
+    def remove_guests(
+        self, calendar: str, event: Event, guests: tuple[str, ...], stamp: str | None, send_updates: SendUpdates
+    ) -> Event:
+        """Take `guests` off exactly this version of the event, in the same way."""
         ...
 
     def open_channel(self, channel: Channel, token: str) -> Channel | None:

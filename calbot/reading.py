@@ -93,7 +93,7 @@ class Reading:
     def give_up_wishes(self, error: str) -> None:
         """Tell everybody who asked that it cannot be done."""
         for wish in self._resyncs:
-            self._house.resynced(self._account, wish.command_id, error)
+            self._house.did(self._account, wish.command_id, error)
         self._resyncs.clear()
 
     def due_in(self) -> float:
@@ -185,7 +185,7 @@ class Reading:
             waits = any(self._timings[c].asked for c in self.calendars if wish.calendar in {None, c})
             if error is not None or not waits:
                 self._resyncs.remove(wish)
-                self._house.resynced(self._account, wish.command_id, error)
+                self._house.did(self._account, wish.command_id, error)
 
     def _failed(self, calendar: str, error: GoogleError) -> None:
         """Put the calendar off, longer each time, and say so once it is more than a blip."""

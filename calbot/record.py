@@ -1,14 +1,18 @@
 """Verdicts written down: rows of the ledger, and what people hear of them."""
 
 from collections.abc import Iterable
+from datetime import datetime
 
 import msgspec
 
-from calbot.model import SILENT_SKIPS, Action, Deed, DeedState, EventKey, Notice, Noun, Outcome, Skip
-from calbot.planner import Verdict, is_remembered
+from calbot.kinds import SILENT_SKIPS, DeedState
+from calbot.model import Action, Deed, EventKey, Invite, LookUp, Notice, Noun, Outcome, Policy, Skip
+from calbot.moments import zone
+from calbot.planner import BRAKE, Verdict, brake, is_remembered
 from calbot.ports import Random
-from calbot.store import ledger, outbox
+from calbot.store import allowance, fates, ledger, outbox
 from calbot.store.database import Tx
+from calbot.store.ledger import Stay
 
 LARGE_RUN = 20
 
@@ -20,22 +24,26 @@ class Run(Noun, frozen=True, kw_only=True):
     source: str
     seen_at: float
     now: float
+    policy: Policy
     calendar_name: str = ""
-    dry_run: bool = False
 
 
 def enter(tx: Tx, run: Run, verdicts: Iterable[tuple[EventKey, Verdict]], room: int, random: Random) -> list[Deed]:
-    """Write verdicts into ledger and outbox; return the deeds to carry out, the first `room` of them started."""
+    """Write verdicts into ledger and outbox; return the deeds to carry out, the first `room` of them started.
+
+    A pass that is more than the hour has room for is held as a whole; what was held before stays held.
+    """
     verdicts = list(verdicts)
     deeds: list[Deed] = []
     said: list[Outcome | Notice] = []
-    planned = sum(v.action is not None and not isinstance(v.action, Skip) for _, v in verdicts)
     for key, verdict in verdicts:
-        if verdict.overtakes is not None:
-            ledger.supersede(tx, verdict.overtakes, run.now)
-        if verdict.recheck is not None:
-            waits = verdict.recheck
-            ledger.park(tx, waits, run.now, waits.reason or "network", "A change may settle it.", uncertain=True)
+        _overtake(tx, run, key, verdict)
+    invites = [v.action for _, v in verdicts if isinstance(v.action, Invite) and not _heir(v)]
+    stay, state = _braked(tx, run, invites)
+    parents = {invite.event.id for invite in invites if invite.event.recurrence}
+    planned = sum(v.action is not None and not isinstance(v.action, Skip) for _, v in verdicts)
+    place = 0
+    for key, verdict in verdicts:
         announced = [verdict.said] if verdict.said is not None else []
         action = verdict.action
         if isinstance(action, Skip):
@@ -44,29 +52,123 @@ def enter(tx: Tx, run: Run, verdicts: Iterable[tuple[EventKey, Verdict]], room: 
             if action.reason not in SILENT_SKIPS:
                 announced.append(skipped(key, action))
         elif action is not None:
-            place = (planned, len(deeds)) if planned > LARGE_RUN else None
-            state: DeedState = "started" if len(deeds) < room else "planned"
-            deeds.append(_add(tx, run, key, action, state, place))
-        said += [
-            msgspec.structs.replace(
-                outcome,
-                calendar_name=run.calendar_name,
-                source=run.source,
-                seen_at=run.seen_at,
-                run_id=run.id,
-                dry_run=run.dry_run,
-            )
-            for outcome in announced
-        ]
+            batch = (planned, place) if planned > LARGE_RUN else None
+            place += 1
+            if heir := _heir(verdict):
+                _inherit(tx, run, key, action, heir)
+            elif isinstance(action, Invite) and stay is not None:
+                deed = _add(tx, run, key, action, state, batch, stay)
+                announced.append(of_deed("held", deed, reason=BRAKE, reason_text=stay.text, retry_at=stay.until))
+            else:
+                waits = isinstance(action, Invite) and action.event.series in parents
+                start: DeedState = "started" if len(deeds) < room and not waits else "planned"
+                deeds.append(_add(tx, run, key, action, start, batch))
+        said += [_of_run(outcome, run) for outcome in announced]
+    if stay is not None and state == "held":
+        said.append(_brake_on(run, verdicts, invites, stay))
     outbox.put(tx, said, run.now, random)
     return deeds
 
 
+def _overtake(tx: Tx, run: Run, key: EventKey, verdict: Verdict) -> None:
+    if verdict.overtakes is not None:
+        ledger.supersede(tx, verdict.overtakes, run.now)
+    if verdict.recheck is not None:
+        waits = verdict.recheck
+        ledger.park(tx, waits, run.now, waits.reason or "network", "A change may settle it.", uncertain=True)
+    fates.note(tx, key, verdict.removed, "removed", run.now)
+
+
+def _heir(verdict: Verdict) -> Deed | None:
+    """Return the row whose standing with the brake passes to the verdict's action: it was held, or let past."""
+    before = verdict.overtakes
+    if before is None or not isinstance(verdict.action, Invite):
+        return None
+    return before if before.reason == BRAKE or before.approved else None
+
+
+def _inherit(tx: Tx, run: Run, key: EventKey, action: Action, before: Deed) -> None:
+    """Let a newer version of an event stand where the one before stood; that it is held is not said twice."""
+    text = "The event was changed while the limit of invitations an hour kept it."
+    held = before.state == "held"
+    stay = Stay(before.reason or BRAKE, text, None if held else before.retry_at or 0.0)
+    origin = {"run_id": before.run_id, "source": run.source}
+    state: DeedState = "held" if held else "parked"
+    standing = {"batch": before.batch, "stay": stay, "approved": before.approved}
+    ledger.add(tx, key, action, state, run.now, seen_at=run.seen_at, **standing, **origin)  # type: ignore[arg-type]
+
+
+def _braked(tx: Tx, run: Run, invites: list[Invite]) -> tuple[Stay | None, DeedState]:
+    """Return why the invitations of this pass do not go out now, and how their rows stand; None: they do."""
+    if not invites:
+        return None, "planned"
+    limit, wanted = run.policy.invites_per_hour, [len(invite.guests) for invite in invites]
+    used, ahead = allowance.sent(tx, run.now) + allowance.promised(tx), allowance.waiting(tx)
+    match brake(used + ahead if len(wanted) == 1 else used, wanted, limit):
+        case "go":
+            return None, "planned"
+        case "wait":
+            return wait(tx, used + ahead + sum(wanted) - limit, run.policy, run.now), "parked"
+        case "hold":
+            return Stay(BRAKE, too_many(sum(wanted), used, limit)), "held"
+
+
+def too_many(wanted: int, used: int, limit: int) -> str:
+    """Return the sentence of invitations that wait for a person."""
+    return (
+        f"{wanted} invitations at once, after {used} in the last hour, are more than the {limit} an hour that "
+        "limits.invites_per_hour allows. None of them is sent until you approve."
+    )
+
+
+def wait(tx: Tx, lacking: int, policy: Policy, now: float) -> Stay:
+    """Return until when an invitation waits for room in the hour, where `lacking` have to be an hour old first."""
+    until = allowance.room_at(tx, now, lacking)
+    clock = datetime.fromtimestamp(until, zone(policy.time_zone)).strftime("%H:%M")
+    limit = policy.invites_per_hour
+    text = f"{limit} invitations an hour are allowed (limits.invites_per_hour); this one goes out at {clock}."
+    return Stay(BRAKE, text, until)
+
+
+def _brake_on(run: Run, verdicts: list[tuple[EventKey, Verdict]], invites: list[Invite], stay: Stay) -> Notice:
+    key = verdicts[0][0]
+    return Notice(
+        event_type="brake_on",
+        text=stay.text,
+        account=key.account,
+        calendar=key.calendar,
+        reason=BRAKE,
+        data={
+            "token": run.id,
+            "run_id": run.id,
+            "count": sum(len(invite.guests) for invite in invites),
+            "limit": run.policy.invites_per_hour,
+        },
+    )
+
+
 def _add(
-    tx: Tx, run: Run, key: EventKey, action: Action, state: DeedState, batch: tuple[int, int] | None = None
+    tx: Tx,
+    run: Run,
+    key: EventKey,
+    action: Action,
+    state: DeedState,
+    batch: tuple[int, int] | None = None,
+    stay: Stay | None = None,
 ) -> Deed:
-    origin = {"run_id": run.id, "source": run.source}
-    return ledger.add(tx, key, action, state, run.now, seen_at=run.seen_at, batch=batch, **origin)
+    origin = {"run_id": run.id, "source": run.source, "seen_at": run.seen_at}
+    return ledger.add(tx, key, action, state, run.now, batch=batch, stay=stay, **origin)  # type: ignore[arg-type]
+
+
+def _of_run(outcome: Outcome, run: Run) -> Outcome:
+    return msgspec.structs.replace(
+        outcome,
+        calendar_name=run.calendar_name,
+        source=run.source,
+        seen_at=run.seen_at,
+        run_id=run.id,
+        dry_run=run.policy.dry_run,
+    )
 
 
 def skipped(key: EventKey, skip: Skip) -> Outcome:
@@ -74,3 +176,17 @@ def skipped(key: EventKey, skip: Skip) -> Outcome:
     return Outcome(
         event_type="skipped", key=key, event=skip.event, reason=skip.reason, reason_text=skip.text, rule=skip.rule
     )
+
+
+def of_deed(event_type: str, deed: Deed, **parts: object) -> Outcome:
+    """Return the announcement of what came of a deed."""
+    event, rule = (None, None) if isinstance(deed.action, LookUp) else (deed.action.event, deed.action.rule)
+    basis = {
+        "event": event,
+        "rule": rule,
+        "source": deed.source,
+        "run_id": deed.run_id,
+        "seen_at": deed.seen_at,
+        "batch": (deed.run_id, *deed.batch) if deed.batch is not None else None,
+    }
+    return Outcome(event_type=event_type, key=deed.key, **{**basis, **parts})  # type: ignore[arg-type]

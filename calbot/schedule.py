@@ -10,6 +10,8 @@ ECHO_LIMIT = 2.0
 BACKOFF_FIRST = 10.0
 BACKOFF_CAP = 1800.0
 LEAST_WAIT = 0.05
+COOL_DOWN = 6 * 3600.0
+"""How long an account invites nobody after Google's limit of invitations is used up: hours, by Google's help page."""
 
 
 class Timing(Noun, frozen=True, kw_only=True):

@@ -18,45 +18,44 @@ from calbot.deeds import (
     Undecided,
     Vanished,
 )
-from calbot.model import (
-    SILENT_SKIPS,
-    CalendarKey,
-    Deed,
-    Event,
-    Invite,
-    LookUp,
-    Notice,
-    Noun,
-    Outcome,
-    Policy,
-)
+from calbot.kinds import SILENT_SKIPS, DeedState
+from calbot.model import CalendarKey, Case, Deed, Event, Invite, LookUp, Notice, Noun, Outcome, Policy, Retract
 from calbot.planner import Verdict, plan
 from calbot.ports import Random
-from calbot.record import Run, enter, skipped
-from calbot.schedule import backoff
+from calbot.record import Run, enter, of_deed, skipped
+from calbot.schedule import COOL_DOWN, backoff
 from calbot.store import calendars as calendar_store
-from calbot.store import ledger, outbox
+from calbot.store import fates, ledger, outbox, switches
 from calbot.store.database import Tx
+from calbot.store.history import undo_token
+from calbot.undo import Undone
 
 MOST_VERSIONS = 5
+QUOTA = "calendar_limits"
 ANNOUNCED_FAILURE = 3
 SIGNED_OUT = "auth_revoked"
 
 
 class Settled(Noun, frozen=True):
-    """Deeds that go out once more, written as started; deeds that were newly planned; rows that were overtaken."""
+    """Deeds that go out once more, written as started; deeds that were newly planned; rows that were overtaken.
+
+    `resting_until` is when Google's quota lets the account invite again (epoch seconds), as it stands now.
+    """
 
     again: tuple[Deed, ...]
     more: tuple[Deed, ...]
     overtaken: frozenset[int]
+    resting_until: float | None
 
 
 class Context(Noun, frozen=True):
     """What settling needs to know: the policy, the calendars' names, and the deeds whose event changed meanwhile."""
 
+    account: str
     policy: Policy
     names: Mapping[str, str]
     outdated: frozenset[int]
+    resting_until: float | None
     now: float
 
 
@@ -75,6 +74,8 @@ def settle(tx: Tx, results: list[tuple[Task, Result]], context: Context, random:
                 ledger.park(tx, deed, now, "conflict", "The event changed meanwhile.", uncertain=deed.uncertain)
             case Done(written, guests):
                 heard = _done(tx, deed, written, guests, now)
+            case Undone():
+                heard = _undone(tx, deed, result, now)
             case Again(action):
                 tried = msgspec.structs.replace(deed, action=action, attempts=deed.attempts + 1, uncertain=False)
                 if tried.attempts % MOST_VERSIONS:
@@ -87,13 +88,13 @@ def settle(tx: Tx, results: list[tuple[Task, Result]], context: Context, random:
                 heard = [] if skip.reason in SILENT_SKIPS else [skipped(deed.key, skip)]
             case Never(reason, text):
                 ledger.finish(tx, deed, "refused", now, reason=reason, text=text)
+                _remember_refusal(tx, deed, now)
                 heard = [_failure(deed, reason, text, retry_at=None)]
             case Later() as later:
-                counted = msgspec.structs.replace(deed, attempts=deed.attempts + 1)
-                heard = _later(tx, counted, later, now, random)
+                heard = _later(tx, msgspec.structs.replace(deed, attempts=deed.attempts + 1), later, now, random)
             case Undecided(text):
                 ledger.hold(tx, deed, "conflict", text)
-                heard = [_outcome("held", deed, reason="conflict", reason_text=text)]
+                heard = [of_deed("held", deed, reason="conflict", reason_text=text)]
             case Vanished():
                 heard = _vanished(tx, deed, now)
             case Alive(event):
@@ -108,8 +109,31 @@ def settle(tx: Tx, results: list[tuple[Task, Result]], context: Context, random:
         name = context.names.get(deed.key.calendar, "")
         said += [msgspec.structs.replace(outcome, calendar_name=name) for outcome in heard]
     said += _sums(tx, [task.deed for task, _ in results], context)
-    outbox.put(tx, said, now, random)
-    return Settled(tuple(again), tuple(more), frozenset(overtaken))
+    resting_until, remark = _quota(tx, [result for _, result in results], context)
+    outbox.put(tx, [*said, *remark], now, random)
+    return Settled(tuple(again), tuple(more), frozenset(overtaken), resting_until)
+
+
+def _quota(tx: Tx, results: list[Result], context: Context) -> tuple[float | None, list[Notice]]:
+    """Let the account's invitations rest when Google's limits are used up, and say so once; say when that is over."""
+    rests = [one.after or COOL_DOWN for one in results if isinstance(one, Later) and one.reason == QUOTA]
+    before, account = context.resting_until, context.account
+    if rests:
+        until = context.now + max(rests)
+        switches.rest(tx, account, until)
+        text = (
+            f"Google lets {account} invite nobody for now: its limit of invitations is used up. "
+            f"Calbot tries again in {round(max(rests) / 3600, 1):g} h; nothing is lost."
+        )
+        new = before is None or before <= context.now
+        data: dict[str, str | int | float | bool | None] = {"retry_at": until}
+        notice = Notice(event_type="quota_exceeded", text=text, account=account, reason=QUOTA, data=data)
+        return until, [notice] if new else []
+    if before is not None and before <= context.now and any(isinstance(one, Done) for one in results):
+        switches.rest(tx, account, None)
+        text = f"Google lets {account} invite again."
+        return None, [Notice(event_type="quota_restored", text=text, account=account)]
+    return before, []
 
 
 def _sums(tx: Tx, deeds: list[Deed], context: Context) -> list[Notice]:
@@ -130,15 +154,40 @@ def _sums(tx: Tx, deeds: list[Deed], context: Context) -> list[Notice]:
 
 def _done(tx: Tx, deed: Deed, written: Event, guests: tuple[str, ...], now: float) -> list[Outcome]:
     ledger.finish(tx, deed, "done", now, written=written)
+    fates.note(tx, deed.key, guests, "invited", now)
     if isinstance(deed.action, Invite):
         calendar_store.wrote(tx, deed.key, deed.action.event.etag, written)
-    return [_outcome("invited", deed, event=written, guests_added=guests)]
+    token = undo_token(deed.id, deed.key)
+    return [of_deed("invited", deed, event=written, guests_added=guests, undo_token=token)]
+
+
+def _undone(tx: Tx, deed: Deed, undone: Undone, now: float) -> list[Outcome]:
+    """Close an undo with the deed that it took back. Whoever is off by then was taken off, by us or by a person."""
+    action = deed.action
+    if not isinstance(action, Retract):
+        return []
+    state: DeedState = "done" if undone.guests else "skipped"
+    ledger.finish(tx, deed, state, now, text=undone.left, written=undone.event)
+    taken_back = ledger.by_id(tx, action.deed)
+    if taken_back is not None and taken_back.state == "done":
+        ledger.set_aside(tx, taken_back, "undone", now)
+    fates.note(tx, deed.key, action.guests, "undone", now)
+    if not undone.guests:
+        return []
+    return [of_deed("undone", deed, event=undone.event, guests_removed=undone.guests, reason_text=undone.left)]
+
+
+def _remember_refusal(tx: Tx, deed: Deed, now: float) -> None:
+    """Remember that Google lets us invite nobody to this event of somebody else: it is not asked again."""
+    if isinstance(deed.action, Invite) and not deed.action.event.organised_by_us:
+        fates.note(tx, deed.key, deed.action.guests, "refused", now)
 
 
 def _later(tx: Tx, deed: Deed, later: Later, now: float, random: Random) -> list[Outcome]:
-    retry_at = now + backoff(deed.attempts, random.uniform(0, 1), later.after)
+    asked = COOL_DOWN if later.reason == QUOTA and later.after is None else later.after
+    retry_at = now + backoff(deed.attempts, random.uniform(0, 1), asked)
     ledger.park(tx, deed, retry_at, later.reason, later.text, uncertain=later.uncertain)
-    if deed.attempts != (1 if later.reason == "calendar_limits" else ANNOUNCED_FAILURE):
+    if deed.attempts != (1 if later.reason == QUOTA else ANNOUNCED_FAILURE):
         return []
     return [_failure(deed, later.reason, later.text, retry_at=retry_at)]
 
@@ -150,17 +199,31 @@ def _vanished(tx: Tx, deed: Deed, now: float) -> list[Outcome]:
         return []
     ledger.finish(tx, deed, "done", now)
     calendar_store.forget(tx, deed.key)
-    return [_outcome("cancelled", deed, event=known)] if known is not None else []
+    return [of_deed("cancelled", deed, event=known)] if known is not None else []
 
 
 def _judged_anew(tx: Tx, deed: Deed, event: Event, context: Context) -> Verdict:
     """Treat an event that turned out to be there like one that a listing brought."""
-    known, waits = calendar_store.event(tx, deed.key), ledger.open_invitation(tx, deed.key)
-    verdict = plan(deed.key, event, known, waits, context.policy, context.now)
+    known, waits = calendar_store.event(tx, deed.key), ledger.open_deed(tx, deed.key, "invite")
+    verdict = plan(event, known, waits, case_of(tx, deed, context.policy, context.now))
     calendar = calendar_store.known(tx, CalendarKey(deed.key.account, deed.key.calendar))
     if calendar is not None:
         calendar_store.save(tx, calendar.id, [event])
     return verdict
+
+
+def case_of(tx: Tx, deed: Deed, policy: Policy, now: float) -> Case:
+    """Return what else the deed's event is decided by, from the store."""
+    key, action = deed.key, deed.action
+    event = calendar_store.event(tx, key) if isinstance(action, LookUp) else action.event
+    series = event.series if event is not None else None
+    return Case(
+        calendar=CalendarKey(key.account, key.calendar),
+        policy=policy,
+        now=now,
+        fates=fates.of_event(tx, key),
+        parent=calendar_store.event(tx, msgspec.structs.replace(key, event=series)) if series else None,
+    )
 
 
 def _run(deed: Deed, context: Context) -> Run:
@@ -169,23 +232,10 @@ def _run(deed: Deed, context: Context) -> Run:
         source=deed.source,
         seen_at=deed.seen_at or context.now,
         now=context.now,
+        policy=context.policy,
         calendar_name=context.names.get(deed.key.calendar, ""),
-        dry_run=context.policy.dry_run,
     )
 
 
 def _failure(deed: Deed, reason: str, text: str, *, retry_at: float | None) -> Outcome:
-    return _outcome("failed", deed, reason=reason, reason_text=text, retryable=retry_at is not None, retry_at=retry_at)
-
-
-def _outcome(event_type: str, deed: Deed, **parts: object) -> Outcome:
-    event, rule = (None, None) if isinstance(deed.action, LookUp) else (deed.action.event, deed.action.rule)
-    basis = {
-        "event": event,
-        "rule": rule,
-        "source": deed.source,
-        "run_id": deed.run_id,
-        "seen_at": deed.seen_at,
-        "batch": (deed.run_id, *deed.batch) if deed.batch is not None else None,
-    }
-    return Outcome(event_type=event_type, key=deed.key, **{**basis, **parts})  # type: ignore[arg-type]
+    return of_deed("failed", deed, reason=reason, reason_text=text, retryable=retry_at is not None, retry_at=retry_at)

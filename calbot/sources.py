@@ -10,9 +10,10 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from calbot import settings as engine_settings
+from calbot.checks import WORDS, number, refuse_unknown, shown, switch
 from calbot.errors import BadOptions
 from calbot.optionfiles import json_options, yaml_options
-from calbot.settings import Settings, number, refuse_unknown, shown, switch
+from calbot.settings import Settings
 
 SHELL_KEYS = ("mqtt", "event_detail", "log_level", "notify")
 """Options that the engine leaves to the shell around it."""
@@ -127,7 +128,8 @@ def settings(found: Found) -> tuple[Settings, tuple[str, ...]]:
 
 def named(error: BadOptions, origin: Mapping[str, str]) -> BadOptions:
     """Return the complaint with the file or variable that the bad value is from."""
-    source = origin.get(str(error).split(":", 1)[0], "options.json")
+    key = str(error).split(":", 1)[0].split(",", 1)[0]
+    source = origin.get(key, "options.json")
     return error if source == "options.json" else BadOptions(f"{source}: {error}")
 
 
@@ -170,7 +172,7 @@ def _spoken(environ: Mapping[str, str]) -> list[tuple[str, str, object]]:
 
 
 def _env_switch(name: str, word: str) -> bool:
-    return switch(engine_settings.WORDS.get(word.lower(), word), name)
+    return switch(WORDS.get(word.lower(), word), name)
 
 
 def env_number(environ: Mapping[str, str], name: str, standard: int) -> int:

@@ -25,7 +25,11 @@ class CalendarStatus(Noun, frozen=True, kw_only=True):
 
 
 class AccountStatus(Noun, frozen=True, kw_only=True):
-    """How one account is doing."""
+    """How one account is doing.
+
+    `waiting_until` is when the next invitation has room in the hour, `resting_until` when Google's quota lets it invite
+    again; both in epoch seconds.
+    """
 
     email: str
     aid: str
@@ -37,6 +41,8 @@ class AccountStatus(Noun, frozen=True, kw_only=True):
     waiting: int = 0
     held: int = 0
     paused: bool = False
+    waiting_until: float | None = None
+    resting_until: float | None = None
 
 
 class Effective(Noun, frozen=True, kw_only=True):

@@ -32,6 +32,11 @@ class Switchboard:
                     switches.unswitch(tx, key)
         self._switched = {key: value for key, (value, _) in found.items() if key not in dead}
 
+    def look(self) -> None:
+        """Read the switches and change nothing."""
+        found = switches.switched(self._database.read())
+        self._switched = {key: value for key, (value, basis) in found.items() if basis == self._basis(key)}
+
     def switch(self, tx: Tx, key: str, value: object, account: str | None) -> None:
         """Set a value for the installation or one account. Raises BadOptions. Takes force with `adopt`."""
         text = str(parse_switch(key, value))
@@ -73,10 +78,11 @@ class Switchboard:
         settings = self._settings
         until = max(self._paused_until(None) or 0.0, self._paused_until(account) or 0.0)
         policy = Policy(
-            rules=obvious_rules(settings.invite_emails),
+            rules=settings.rules or obvious_rules(settings.invite_emails),
             auto_invite=self._flag("auto_invite", account, default=settings.auto_invite),
             dry_run=self._flag("dry_run", None, default=settings.dry_run),
             time_zone=settings.time_zone,
+            invites_per_hour=self.effective().invites_per_hour,
         )
         return Orders(
             policy=policy,

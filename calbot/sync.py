@@ -7,8 +7,10 @@ import msgspec
 from calbot.errors import RetryLater, StaleSyncToken
 from calbot.model import (
     CalendarKey,
+    Case,
     Change,
     Deed,
+    Event,
     EventKey,
     Invite,
     LookUp,
@@ -25,9 +27,9 @@ from calbot.ports import Calendars, Random
 from calbot.record import Run, enter
 from calbot.rules import judge
 from calbot.store import calendars as calendar_store
-from calbot.store import ledger, outbox
+from calbot.store import fates, ledger, outbox
 from calbot.store.calendars import Known
-from calbot.store.database import Database
+from calbot.store.database import Database, Tx
 
 
 class Order(Noun, frozen=True, kw_only=True):
@@ -150,11 +152,12 @@ def _baseline(order: Order, known: Known, database: Database) -> list[tuple[Even
     """At first sight of a calendar its events are known, not acted on; or invited to, when that was chosen."""
     if not order.invite_existing:
         return []
+    case = Case(calendar=order.key, policy=order.policy, now=order.now)
     return [
         (_key(order, event.id), Verdict(action=action))
         for chunk in calendar_store.saved(database.read(), known.id)
         for event in chunk
-        if isinstance(action := judge(event, order.policy, order.now), Invite)
+        if isinstance(action := judge(event, case), Invite)
     ]
 
 
@@ -164,18 +167,37 @@ def _verdicts(order: Order, known: Known, listing: _Listing, database: Database)
     invitations = {deed.key.event: deed for deed in open_deeds if deed.verb == "invite"}
     found: dict[str, tuple[EventKey, Verdict]] = {}
     for chunk in _chunks(known, listing, database):
-        before = calendar_store.events(reader, known.id, [change.id for change in chunk])
-        for change in in_order(chunk):
-            key = _key(order, change.id)
-            verdict = plan(key, change, before.get(change.id), invitations.get(change.id), order.policy, order.now)
+        chunk = in_order(chunk)  # noqa: PLW2901
+        before, cases = calendar_store.events(reader, known.id, _ids(chunk)), _cases(reader, order, known, chunk)
+        for change, case in zip(chunk, cases, strict=True):
+            verdict = plan(change, before.get(change.id), invitations.get(change.id), case)
             found.pop(change.id, None)  # Changed between two pages, an event may be on both: the last word counts.
             if verdict != Verdict():
-                found[change.id] = (key, verdict)
+                found[change.id] = (_key(order, change.id), verdict)
     if not listing.full:
         return list(found.values())
     looked_up = {deed.key.event for deed in open_deeds if deed.verb == "look_up"}
     unclear = looked_up | {item.id for item in listing.unreadable}
     return [*found.values(), *_absences(order, known, invitations, unclear, database)]
+
+
+def _ids(changes: list[Change]) -> list[str]:
+    return [change.id for change in changes]
+
+
+def _cases(reader: Tx, order: Order, known: Known, chunk: list[Change]) -> list[Case]:
+    """Return what else each change is decided by: what became of guests, and for single dates their series."""
+    past = fates.of_events(reader, order.key.account, order.key.calendar, _ids(chunk))
+    series = {change.series for change in chunk if change.series is not None}
+    parents: dict[str, Event] = calendar_store.events(reader, known.id, series) if series else {}
+    parents |= {change.id: change for change in chunk if change.id in series and isinstance(change, Event)}
+    general = Case(calendar=order.key, policy=order.policy, now=order.now)
+    return [
+        msgspec.structs.replace(general, fates=past.get(change.id, {}), parent=parents.get(change.series or ""))
+        if change.id in past or change.series in parents
+        else general
+        for change in chunk
+    ]
 
 
 def _absences(
@@ -215,8 +237,8 @@ def _write_down(
         source=order.source,
         seen_at=order.seen_at,
         now=order.now,
+        policy=order.policy,
         calendar_name=name,
-        dry_run=order.policy.dry_run,
     )
     with database.write() as tx:
         if listing.staged:

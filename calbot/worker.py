@@ -8,14 +8,16 @@ from calbot.deeds import Result, SignedOut, Task
 from calbot.dispatch import Dispatch
 from calbot.errors import SignInNeeded
 from calbot.house import House
-from calbot.inbox import Finished, Inbox, Item, PlanAfresh, Push, Resync
+from calbot.inbox import Finished, Inbox, Item, PlanAfresh, Push, Resync, TakeBack, TakeUp
 from calbot.model import Notice
+from calbot.planner import BRAKE
 from calbot.ports import Calendars, Clock, Random
 from calbot.reading import Reading
 from calbot.schedule import LEAST_WAIT
 from calbot.status import AccountStatus
 from calbot.store import ledger, outbox, switches
 from calbot.store.database import Database
+from calbot.errands import Errands
 
 LOOK_FOR_SIGN_IN = 5.0
 LONGEST_WAIT = 30.0
@@ -34,6 +36,7 @@ class Worker:
         channels: Channels,
         dispatch: Dispatch,
         reading: Reading,
+        errands: Errands,
         database: Database,
         clock: Clock,
         random: Random,
@@ -45,6 +48,7 @@ class Worker:
         self._aid = aid
         self._house = house
         self._dispatch = dispatch
+        self._errands = errands
         self._database = database
         self._clock = clock
         self._random = random
@@ -67,11 +71,13 @@ class Worker:
         self._house.ticked(self.email)
         self._take(self.inbox.take())
         google = self._connected()
+        self._errands.plan()
         if google is not None:
             try:
                 self._work(google)
             except SignInNeeded as error:
                 self._sign_out(str(error))
+        self._errands.answer(self._signed_out)
         if self._signed_out is not None:
             self.reading.give_up_wishes(self._signed_out)
         self._say_signed_out()
@@ -112,6 +118,8 @@ class Worker:
                     self.reading.ask(item)
                 case PlanAfresh():
                     self._dispatch.plan_afresh()
+                case TakeBack() | TakeUp():
+                    self._errands.ask(item)
         if results:
             self._dispatch.settle(results, self.reading.names(), self._google if not self._signed_out else None)
         for task, result in results:
@@ -192,5 +200,7 @@ class Worker:
             waiting=counts.get("planned", 0) + counts.get("parked", 0),
             held=counts.get("held", 0),
             paused=self._house.orders(self.email).paused,
+            waiting_until=ledger.next_due(self._database.read(), self.email, self._clock.now(), BRAKE),
+            resting_until=self._dispatch.resting_until,
         )
         self._house.report(status)

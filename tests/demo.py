@@ -99,6 +99,13 @@ def _add_events(story: Story, calbot: subprocess.Popen[bytes], seconds: float | 
         story.listen(EVERY)
 
 
+def happening(title: str, number: int, now: datetime) -> tuple[datetime, dict[str, Any]]:
+    """When the event with this number begins, three an afternoon from tomorrow on, and its document."""
+    start = now.replace(hour=15, minute=0, second=0, microsecond=0) + timedelta(days=1 + number // 3, hours=number % 3)
+    times = {"start": start, "end": start + timedelta(hours=1)}
+    return start, {"summary": title, **{side: {"dateTime": moment.isoformat()} for side, moment in times.items()}}
+
+
 @dataclass
 class Google:
     """The simulated Google, seen from outside: its public API, and its switches."""
@@ -166,14 +173,7 @@ class Story:
 
     def add(self, title: str, number: int) -> None:
         """Let Anna add an event."""
-        start = datetime.now().astimezone().replace(hour=15, minute=0, second=0, microsecond=0) + timedelta(
-            days=1 + number // 3, hours=number % 3
-        )
-        body = {
-            "summary": title,
-            "start": {"dateTime": start.isoformat()},
-            "end": {"dateTime": (start + timedelta(hours=1)).isoformat()},
-        }
+        start, body = happening(title, number, datetime.now().astimezone())
         event = self.google.perform("create_event", calendar=ANNA, body=body)
         self.added[event["id"]] = (title, time.monotonic())
         _tell("Anna", f"adds “{title}” on {start:%A %d %B, %H:%M}")

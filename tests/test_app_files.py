@@ -12,6 +12,7 @@ import re
 import sqlite3
 import stat
 import struct
+import textwrap
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
@@ -20,7 +21,7 @@ import pytest
 import yaml
 
 from addon import backup, options
-from calbot import settings, sources
+from calbot import ruleoptions, settings, sources
 from calbot.store.database import BACKUP, Database
 from tests import test_house
 from tests.test_house import PROJECT, ROOT, files
@@ -40,10 +41,7 @@ ELEMENT = re.compile(
 )
 INGRESS_PORT = 8099
 LANGUAGES = ("en", "de")
-NOT_SHOWN = {
-    "limits": "the brake comes in a later version",
-    "rules": "written in calbot.yaml, when they come",
-}
+NOT_SHOWN: dict[str, str] = {}
 """Options that work or are accepted and that the Configuration tab leaves out, with the reason."""
 RELEASED: dict[str, dict[str, object]] = {
     "0.1.0": {
@@ -60,7 +58,39 @@ RELEASED: dict[str, dict[str, object]] = {
         "log_level": "debug",
     },
 }
-"""Options that a user of each released version may have: they must stay valid for ever. Add a line at each release."""
+"""Options that a user of each released version may have: they must stay valid for ever; a release adds NEXT."""
+NEXT: dict[str, object] = {
+    **RELEASED["0.1.0"],
+    "limits": {"invites_per_hour": 20, "removals_per_pass": 0},
+    "rules": [
+        {"name": "hush", "match": {"visibility": ["private"]}, "do": {"skip": True}},
+        {
+            "name": "school",
+            "match": {
+                "account": ["anna@example.com"],
+                "calendar": ["primary"],
+                "title": "(?i)school",
+                "description": "form 3b",
+                "location": "Hall",
+                "organiser_is_me": "yes",
+                "event_type": ["default", "from_gmail"],
+                "all_day": "No",
+                "busy": "True",
+                "my_rsvp": ["accepted", "needs_action"],
+                "has_guest": ["teacher@example.com"],
+                "weekdays": ["mon", "Tuesday"],
+                "hours": "08:00-17:00",
+                "within_days": 90,
+                "visibility": ["default"],
+                "colour": ["basil", "11"],
+            },
+            "do": {"invite": ["invite_emails", "carol@example.com"], "skip": False, "send_updates": "externalOnly"},
+            "continue": True,
+        },
+        {"match": {}, "do": {"invite": ["invite_emails"]}},
+    ],
+}
+"""Every option as the form writes it, for the version that is being made."""
 
 
 # The rules
@@ -98,8 +128,9 @@ def badly_typed(schema: object, path: str = "schema") -> list[str]:
         case dict():
             return [one for key, inner in schema.items() for one in badly_typed(inner, f"{path}.{key}")]
         case [str() | dict() as inner]:
-            numbers = ["a list of numbers shows as one box"] if str(inner).startswith(("int", "float")) else []
-            return [f"{path}: {one}" for one in numbers] + badly_typed(inner, f"{path}[]")
+            single = isinstance(inner, str) and not inner.startswith("str")
+            shown = ["a list of other things than texts shows as one box"] if single else []
+            return [f"{path}: {one}" for one in shown] + badly_typed(inner, f"{path}[]")
         case _:
             return [f"{path}: {schema!r} is no type"]
 
@@ -149,6 +180,8 @@ def _fits(kind: str, value: object) -> bool:
         case "int":
             low, high = rest.rstrip(")").split(",")
             return isinstance(value, int) and int(low or -(10**9)) <= value <= int(high or 10**9)
+        case "match":
+            return re.match(kind.removeprefix("match(").removesuffix(")"), str(value)) is not None
         case "list":
             return str(value) in rest.rstrip(")").split("|")
         case _:
@@ -317,10 +350,19 @@ def test_the_tab_shows_what_works() -> None:
     assert promised(CONFIG["schema"], settings._LATER, KEYS) == []
 
 
-@pytest.mark.parametrize("version", sorted(RELEASED))
+def test_the_tab_shows_what_works_in_a_rule() -> None:
+    """Every matcher, and of the actions those that are not for later."""
+    rule = CONFIG["schema"]["rules"][0]
+
+    assert set(rule) == {"name", "match", "do", "continue"}
+    assert set(rule["match"]) == set(ruleoptions._MATCHERS)
+    assert set(rule["do"]) == set(ruleoptions.ACTIONS) - set(ruleoptions._LATER)
+
+
+@pytest.mark.parametrize("version", [*sorted(RELEASED), "next"])
 def test_options_of_every_released_version_stay_valid(version: str, tmp_path: Path) -> None:
     """The Supervisor still takes them, laid over today's defaults, and so does Calbot."""
-    given = {**CONFIG["options"], **RELEASED[version]}
+    given = {**CONFIG["options"], **RELEASED.get(version, NEXT)}
 
     assert invalid(CONFIG["schema"], given) == []
     (tmp_path / "options.json").write_text(json.dumps(given))
@@ -328,9 +370,48 @@ def test_options_of_every_released_version_stay_valid(version: str, tmp_path: Pa
 
 
 def test_a_released_version_is_on_the_list() -> None:
-    """The options of the version that goes out are kept for the tests of all later ones, and name every option."""
+    """The options of the version that goes out are kept for the tests of all later ones; the next name every option."""
+    rule = CONFIG["schema"]["rules"][0]
+    written = next(one for one in _rules(NEXT) if one["name"] == "school")
+
     assert CONFIG["version"] in RELEASED
-    assert set(RELEASED[CONFIG["version"]]) == set(CONFIG["schema"])
+    assert set(NEXT) == set(CONFIG["schema"])
+    assert (set(written), set(written["match"]), set(written["do"])) == (set(rule), set(rule["match"]), set(rule["do"]))
+
+
+def test_a_rule_of_the_form_is_the_same_in_calbot_yaml(tmp_path: Path) -> None:
+    """The form can write fewer kinds of values; what it writes means what somebody would write by hand."""
+    form, by_hand = tmp_path / "form", tmp_path / "by_hand"
+    form.mkdir()
+    by_hand.mkdir()
+    written = """
+        accounts: [anna@example.com]
+        invite_emails: [bob@example.com]
+        rules:
+          - {name: hush, match: {visibility: private}, do: {skip: true}}
+          - name: school
+            match: {account: anna@example.com, calendar: primary, title: "(?i)school", description: form 3b,
+              location: Hall, organiser_is_me: true, event_type: [default, fromGmail], all_day: false, busy: true,
+              my_rsvp: [accepted, needsAction], has_guest: teacher@example.com, weekdays: [Mon, tue],
+              hours: 8-17, within_days: 90, visibility: default, colour: [basil, 11]}
+            do: {invite: [true, carol@example.com], send_updates: externalOnly}
+            continue: true
+          - do: {invite: true}
+    """
+
+    (form / "options.json").write_text(json.dumps({**CONFIG["options"], **NEXT}))
+    (by_hand / "calbot.yaml").write_text(textwrap.dedent(written))
+    found = [options.load({"CALBOT_DATA": str(place)}) for place in (form, by_hand)]
+
+    assert found[0].settings.rules == found[1].settings.rules
+    assert [rule.name for rule in found[0].settings.rules] == ["hush", "school", "rule 3"]
+    assert (found[0].notes, found[1].notes) == ((), ())
+
+
+def _rules(given: Mapping[str, object]) -> list[dict[str, Any]]:
+    rules = given["rules"]
+    assert isinstance(rules, list)
+    return rules
 
 
 def test_the_defaults_start_calbot(tmp_path: Path) -> None:
@@ -353,14 +434,26 @@ def test_every_option_has_words(language: str) -> None:
 def test_every_option_is_in_the_documentation() -> None:
     """DOCS.md names each option that the tab shows."""
     docs = (ROOT / "DOCS.md").read_text("utf-8")
-    inner = [key for kind in CONFIG["schema"].values() for one in _groups(kind) for key in one]
 
-    assert [key for key in [*CONFIG["schema"], *inner] if f"`{key}`" not in docs] == []
+    assert [key for key in _keys(CONFIG["schema"]) if f"`{key}`" not in docs] == []
 
 
-def _groups(kind: object) -> list[dict[str, object]]:
+def test_the_rules_of_the_documentation_work(tmp_path: Path) -> None:
+    """What people copy is taken by the Supervisor and by Calbot, without a remark."""
+    found = re.search(r"## Rules\n.*?```yaml\n(.*?)```", (ROOT / "DOCS.md").read_text("utf-8"), re.DOTALL)
+    assert found is not None
+    (tmp_path / "calbot.yaml").write_text(f"invite_emails: [bob@example.com]\n{found[1]}", "utf-8")
+
+    rules = options.load({"CALBOT_DATA": str(tmp_path)})
+
+    assert invalid(CONFIG["schema"], {**CONFIG["options"], **yaml.safe_load(found[1])}) == []
+    assert [rule.name for rule in rules.settings.rules] == ["hush", "school", "work", "invited", "rest"]
+    assert rules.notes == ()
+
+
+def _keys(kind: object) -> list[str]:
     one = kind[0] if isinstance(kind, list) else kind
-    return [one] if isinstance(one, dict) else []
+    return [key for name, inner in one.items() for key in (name, *_keys(inner))] if isinstance(one, dict) else []
 
 
 def test_no_door_is_open_by_itself() -> None:
@@ -496,7 +589,17 @@ def test_planted_misconfigurations_are_found() -> None:
 
 def test_planted_types_are_found() -> None:
     """Types that turn the form to YAML or hide the app."""
-    for kind in ("text", "int(1-5)", [["str"]], [], ["int"], {"a": "bol"}, [{"a": "string"}], 5):
+    for kind in (
+        "text",
+        "int(1-5)",
+        [["str"]],
+        [],
+        ["int"],
+        ["list(a|b)"],
+        {"a": "bol"},
+        [{"a": "string"}],
+        [{"a": [{"b": 5}]}],
+    ):
         assert badly_typed({"key": kind})
 
 
@@ -512,7 +615,21 @@ def test_planted_missing_defaults_are_found() -> None:
 def test_planted_bad_options_are_found() -> None:
     """Missing, unknown, and of another type: each is refused as the Supervisor does."""
     schema = CONFIG["schema"]
-    good = {**CONFIG["options"], **RELEASED["0.1.0"]}
+    good = {**CONFIG["options"], **NEXT}
+    rules: list[dict[str, Any]] = [
+        {"name": 5},
+        {"match": []},
+        {"match": {"hours": 8}},
+        {"match": {"weekdays": "mon"}},
+        {"match": {"weekdays": [["mon"]]}},
+        {"match": {"busy": "perhaps"}},
+        {"match": {"within_days": 0}},
+        {"do": {"invite": [True]}},
+        {"do": {"invite": [None]}},
+        {"do": {"send_updates": "nobody"}},
+        {"do": {"mirror": "family@group.calendar.google.com"}},
+        {"continue": "on"},
+    ]
     planted: list[dict[str, Any]] = [
         {"poll_interval": 5},
         {"first_sync": "all"},
@@ -523,6 +640,11 @@ def test_planted_bad_options_are_found() -> None:
         {"invite_emails": "bob@example.com"},
         {"auto_invite": "on"},
         {"unheard_of": 1},
+        {"limits": {"invites_per_hour": 0}},
+        *({"rules": [{"name": "school", "match": {}, "do": {}} | one]} for one in rules),
+        {"rules": [{"name": "school", "do": {}}]},
+        {"rules": [{"name": "school", "match": {}}]},
+        {"rules": {"name": "school", "match": {}, "do": {}}},
     ]
 
     assert [one for one in planted if not invalid(schema, good | one)] == []

@@ -41,8 +41,11 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("addon", "addon.mqtt", "addon.web"),
     # The wall.
     ("calbot.cli", "calbot.__main__", "calbot.login"),
-    ("calbot.engine", "calbot.commands", "calbot.switchboard"),
-    ("calbot.worker", "calbot.reading", "calbot.dispatch", "calbot.slots", "calbot.inbox", "calbot.house"),
+    ("calbot.engine", "calbot.commands", "calbot.control", "calbot.switchboard"),
+    (
+        *("calbot.worker", "calbot.reading", "calbot.errands", "calbot.dispatch", "calbot.slots", "calbot.inbox"),
+        "calbot.house",
+    ),
     (
         "calbot.sync",
         "calbot.settle",
@@ -50,6 +53,10 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "calbot.channels",
         "calbot.deeds",
         "calbot.undo",
+        "calbot.gate",
+        "calbot.wishes",
+        "calbot.preview",
+        "calbot.explaining",
         "calbot.takeover",
     ),
     (
@@ -59,10 +66,11 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ),
     ("calbot.ports",),
     (
-        *("calbot.planner", "calbot.rules", "calbot.identity", "calbot.schedule", "calbot.health"),
-        *("calbot.settings", "calbot.moments", "calbot.google.wire", "calbot.google.turns"),
+        *("calbot.planner", "calbot.rules", "calbot.matching", "calbot.identity", "calbot.schedule", "calbot.health"),
+        *("calbot.settings", "calbot.ruleoptions", "calbot.moments", "calbot.google.wire", "calbot.google.turns"),
     ),
-    ("calbot.model", "calbot.status", "calbot.errors", "calbot", "calbot.google"),
+    ("calbot.checks",),
+    ("calbot.model", "calbot.kinds", "calbot.status", "calbot.errors", "calbot", "calbot.google"),
 )
 
 # Within these packages, modules of one floor may import each other (never in a circle).
@@ -76,6 +84,19 @@ SIDEWAYS = {
     ("calbot.__main__", "calbot.cli"),
     ("calbot.cli", "calbot.login"),
     ("calbot.engine", "calbot.commands"),
+    ("calbot.commands", "calbot.control"),
+    ("calbot.control", "calbot.switchboard"),
+    ("calbot.worker", "calbot.errands"),
+    ("calbot.errands", "calbot.dispatch"),
+    ("calbot.errands", "calbot.house"),
+    ("calbot.errands", "calbot.inbox"),
+    ("calbot.gate", "calbot.record"),
+    ("calbot.gate", "calbot.settle"),
+    ("calbot.deeds", "calbot.undo"),
+    ("calbot.settle", "calbot.undo"),
+    ("calbot.wishes", "calbot.preview"),
+    ("calbot.wishes", "calbot.record"),
+    ("calbot.explaining", "calbot.preview"),
     ("calbot.engine", "calbot.switchboard"),
     ("calbot.commands", "calbot.switchboard"),
     ("calbot.worker", "calbot.reading"),
@@ -95,11 +116,16 @@ SIDEWAYS = {
     ("calbot.planner", "calbot.rules"),
     ("calbot.planner", "calbot.identity"),
     ("calbot.rules", "calbot.identity"),
+    ("calbot.rules", "calbot.matching"),
+    ("calbot.settings", "calbot.ruleoptions"),
+    ("calbot.ruleoptions", "calbot.matching"),
     ("calbot.rules", "calbot.moments"),
+    ("calbot.matching", "calbot.moments"),
     ("calbot.google.accounts", "calbot.vault"),
     ("calbot.google.wallet", "calbot.vault"),
     ("calbot.google.wire", "calbot.identity"),
-    ("calbot.errors", "calbot.model"),
+    ("calbot.errors", "calbot.kinds"),
+    ("calbot.model", "calbot.kinds"),
     ("calbot.status", "calbot.model"),
 }
 

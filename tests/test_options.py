@@ -263,6 +263,17 @@ def test_a_bad_variable_is_named(tmp_path: Path, environ: dict[str, str], senten
             b"limits: {removals_per_pass: -1}\n",
             "calbot.yaml: limits.removals_per_pass: -1 is too small",
         ),
+        (
+            "calbot.yaml",
+            b"rules: [{name: school, match: {hours: 8 to 5}, do: {skip: true}}]\n",
+            "calbot.yaml: rules, school: match.hours: '8 to 5' is not a span of hours; write it like 08:00-17:00.",
+        ),
+        ("calbot.yaml", b"rules: 5\n", "calbot.yaml: rules: 5 is not a list"),
+        (
+            "options.json",
+            b'{"rules": [{"match": {"tittle": "x"}, "do": {}}]}',
+            "rules, rule 1: match.tittle: unknown option; did you mean title?",
+        ),
     ],
 )
 def test_a_broken_file_is_named_with_line_and_remedy(tmp_path: Path, name: str, content: bytes, sentence: str) -> None:
@@ -308,7 +319,21 @@ def test_null_means_the_default(tmp_path: Path) -> None:
     found = options(tmp_path)
 
     assert found.settings.dry_run is False and found.settings.removals_per_pass == 9
-    assert found.notes == ("limits: the brake comes in a later version; ignored for now.",)
+    assert found.settings.rules == () and found.notes == ()
+
+
+def test_rules_of_calbot_yaml_replace_those_of_the_form(tmp_path: Path) -> None:
+    """Rules work in their order, so two lists are never mixed; the panel names them and where they are from."""
+    (tmp_path / "options.json").write_text('{"rules": [{"name": "form", "match": {}, "do": {"skip": true}}]}')
+    (tmp_path / "calbot.yaml").write_text(
+        "rules: [{name: hush, do: {skip: true}, match: {title: x}}, {do: {skip: yes}}]"
+    )
+
+    found = options(tmp_path)
+
+    assert [rule.name for rule in found.settings.rules] == ["hush", "rule 2"]
+    assert ("rules", "hush, rule 2", "calbot.yaml") in found.shown()
+    assert ("rules", "none", "default") in options(tmp_path / "absent").shown()
 
 
 def test_no_password_is_ever_shown(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from calbot.errors import BadOptions
+from calbot.model import Match, Rule
 from calbot.settings import AccountChoice, Settings, parse, parse_switch
 
 COMPLAINTS: list[tuple[dict[str, object], str]] = [
@@ -15,7 +16,10 @@ COMPLAINTS: list[tuple[dict[str, object], str]] = [
         "limits.invites_per_hours: unknown option; did you mean invites_per_hour?",
     ),
     ({"limits": 5}, "limits: 5 is not a group; it may hold invites_per_hour and removals_per_pass."),
-    ({"rules": [{"name": "school"}]}, "rules: not available in this version; leave it empty."),
+    (
+        {"rules": [{"name": "school"}]},
+        "rules, school: do: says nothing to do; write invite or skip, like do: {invite: [bob@example.com]}.",
+    ),
     (
         {"invite_emails": "bob@example.com"},
         "invite_emails: 'bob@example.com' is not a list; write [bob@example.com].",
@@ -213,6 +217,32 @@ def test_options_of_later_versions_are_accepted_and_named() -> None:
     )
 
 
+def test_rules_stand_beside_the_guests() -> None:
+    """They know whom `invite_emails` names and which accounts are watched; their notes are the settings' notes."""
+    raw: dict[str, object] = {
+        "invite_emails": ["bob@example.com"],
+        "accounts": ["anna@example.com"],
+        "rules": [{"match": {"account": "carl@example.com"}, "do": {"invite": True}}],
+    }
+
+    settings, notes = parse(raw, endpoints_overridden=False)
+
+    assert settings.rules == (Rule("rule 1", ("bob@example.com",), match=Match(accounts=("carl@example.com",))),)
+    assert notes == (
+        "rules, rule 1: match.account: carl@example.com is not among the accounts; nothing is matched there.",
+    )
+    nothing: tuple[object, ...] = ([], None, "", {}, [None], [""])
+    for empty in nothing:
+        assert parse({"rules": empty}, endpoints_overridden=False) == (Settings(), ())
+
+
+def test_limits_are_the_brakes() -> None:
+    """Both numbers arrive, each with its default."""
+    settings, notes = parse({"limits": {"invites_per_hour": 10, "removals_per_pass": None}}, endpoints_overridden=False)
+
+    assert (settings.invites_per_hour, settings.removals_per_pass, notes) == (10, 5, ())
+
+
 def test_a_whole_float_counts_as_a_number() -> None:
     """Some forms write 60.0 for 60."""
     settings, _ = parse({"poll_interval": 60.0}, endpoints_overridden=False)
@@ -280,6 +310,7 @@ _keys = st.sampled_from(
         "accounts",
         "invite_emails",
         "limits",
+        "rules",
         "poll_interval",
         "push_url",
         "first_sync",

@@ -5,7 +5,8 @@ from typing import Literal, get_args
 from msgspec import field, structs
 
 from addon.web.words import clean, span
-from calbot.model import FailureReason, Noun
+from calbot.kinds import FailureReason
+from calbot.model import Noun
 from calbot.status import AccountStatus, Health, Reason, Snapshot
 
 Kind = Literal["sync", "sign_in", "disk", "broker", "options", "held", "other"]
@@ -191,6 +192,8 @@ def _is_proven(trouble: Trouble, snapshot: Snapshot) -> bool:
     if snapshot.option_problem is not None and trouble.kind in {"sync", "sign_in", "held"}:
         return False
     accounts = [one for one in snapshot.accounts if trouble.subject in {"", one.email}]
+    if trouble.kind == "held":  # of an account that is signed out the health says only that
+        return not any(account.held for account in accounts)
     if trouble.kind == "sync":
         signed_in = [account for account in accounts if account.signed_in]
         return all(_is_read(account, trouble) for account in signed_in) if signed_in else not accounts

@@ -65,6 +65,7 @@ def installation(voice: Voice, topics: Topics, version: str, panel: str | None) 
     _events(parts, topics)
     _conditions(parts, topics)
     _switches(parts, topics)
+    _buttons(parts, topics)
     _diagnostics(parts, topics)
     return _device(config_topic(voice.iid), topics, device, version, parts)
 
@@ -84,7 +85,7 @@ def account(voice: Voice, topics: Topics, version: str, told: AccountStatus) -> 
     setting = {"account": f'"{told.aid}"'}
     parts.switch("auto_invite", "Auto-invite", state, topics, setting, ic="mdi:account-plus")
     parts.switch("sync", "Sync", state, topics, setting, ic="mdi:sync")
-    parts.button("resync", "Resync now", topics, setting)
+    parts.button("resync", "Resync now", topics, setting, ic="mdi:refresh")
     return _device(config_topic(voice.iid, told.aid), topics, device, version, parts)
 
 
@@ -124,8 +125,15 @@ class _Parts:
 
     def button(self, command: str, name: str, topics: Topics, args: Mapping[str, str], **more: Json) -> None:
         """Add a button for a command."""
-        part: Component = {"cmd_t": topics.command(command), "cmd_tpl": _command(args), "ic": "mdi:refresh"}
+        part: Component = {"cmd_t": topics.command(command), "cmd_tpl": _command(args)}
         self._put("button", command, name, part | more)
+
+    def number(self, key: str, name: str, topics: Topics, setting: str, span: tuple[int, int], **more: Json) -> None:
+        """Add a whole number that is set; it shows what is in force, not what was wished."""
+        part: Component = {"stat_t": topics.settings, "val_tpl": f"{{{{ value_json.get('{setting}') }}}}", "opt": False}
+        part |= {"min": span[0], "max": span[1], "step": 1, "mode": "box"}
+        wish = {"key": f'"{setting}"', "value": "{{ value | int }}"}
+        self._put("number", key, name, part | {"cmd_t": topics.command("set"), "cmd_tpl": _command(wish)} | more)
 
     def _put(self, platform: str, key: str, name: str, part: Component) -> None:
         ids: Component = {
@@ -172,7 +180,15 @@ def _switches(parts: _Parts, topics: Topics) -> None:
     parts.switch("auto_invite", "Auto-invite", topics.settings, topics, {}, ic="mdi:account-plus")
     parts.switch("dry_run", "Dry run", topics.settings, topics, {}, ic="mdi:test-tube", ent_cat="config")
     parts.switch("paused", "Paused", topics.settings, topics, {}, ic="mdi:pause-circle", ent_cat="config")
-    parts.button("resync", "Resync now", topics, {})
+    limit: Component = {"ent_cat": "config", "ic": "mdi:speedometer"}
+    parts.number("invite_limit", "Invitations per hour", topics, "invites_per_hour", (1, 10_000), **limit)
+
+
+def _buttons(parts: _Parts, topics: Topics) -> None:
+    parts.button("resync", "Resync now", topics, {}, ic="mdi:refresh")
+    parts.button("undo", "Undo last change", topics, {"last": "true"}, ic="mdi:undo-variant")
+    parts.button("approve", "Approve held", topics, {}, ic="mdi:check-circle-outline")
+    parts.button("discard", "Discard held", topics, {}, ic="mdi:delete-outline")
 
 
 def _diagnostics(parts: _Parts, topics: Topics) -> None:
@@ -185,7 +201,7 @@ def _diagnostics(parts: _Parts, topics: Topics) -> None:
     add("invited_total", "Invitations", topics.counters, "invited_total", "mdi:counter", stat_cla="total_increasing")
     add("failed_total", "Failures", topics.counters, "failed_total", "mdi:counter", stat_cla="total_increasing")
     add("version", "Version", topics.info, "version", "mdi:tag")
-    told = ("id", "command", "final", "code", "message", "duplicate", "duration_ms")
+    told = ("id", "command", "final", "code", "message", "data", "duplicate", "duration_ms")
     pairs = ", ".join(f"'{key}': value_json.get('{key}')" for key in told)
     last: Component = {"json_attr_t": topics.command_last, "json_attr_tpl": f"{{{{ {{{pairs}}} | tojson }}}}"}
     add("last_command", "Last command", topics.command_last, "status", "mdi:console-line", **last)

@@ -1,6 +1,7 @@
 """Flat JSON of at most 4 KB: who speaks, how much is told, and what is shortened when it does not fit."""
 
 import dataclasses
+import re
 from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Literal
@@ -18,6 +19,22 @@ _LAST_RESORT = (24, 1)
 _MOST_KEYS = 16
 _HEAD = frozenset({"v", "id", "seq", "ts", "iid", "event_type"})
 _NEVER_CUT = _HEAD | {"event_id", "run_id", "account_id", "calendar_id", "batch_id", "command", "code"}
+_ADDRESS = re.compile(r"[^\s\"'<>,;:()]+@[^\s\"'<>,;:()]+")
+_MACHINE_WORDS = frozenset(
+    (
+        "code",
+        "command",
+        "command_id",
+        "confirm_token",
+        "decision",
+        "event_id",
+        "reason",
+        "run_id",
+        "token",
+        "undo_token",
+    )
+)
+"""The keys of data whose texts are words and ids of ours; any other text may be somebody's, and so may one of many."""
 _LAST_INSTANT = 253402300799.0  # the end of the year 9999
 
 
@@ -35,6 +52,17 @@ class Voice:
     def person(self, text: str | None) -> str | None:
         """Return what tells of people, titles or places, unless only the minimum may be told."""
         return None if self.detail == "minimal" else text or None
+
+    def plain(self, text: str) -> str:
+        """Return a sentence of ours, which in the minimum names no addresses."""
+        return _ADDRESS.sub("…", text) if self.detail == "minimal" else text
+
+    def datum(self, key: str, value: Json) -> Json:
+        """Return a value of the data of an answer or a notice. The minimum tells numbers and machine words only."""
+        if self.detail != "minimal" or not isinstance(value, str):
+            return value
+        ours = key == "rule" or (key in _MACHINE_WORDS and not re.search(r"\s", value))
+        return self.plain(value) if ours else None
 
 
 def rfc3339(at: float | None) -> str | None:
@@ -71,7 +99,7 @@ def _shorter(message: dict[str, Json], letters: int, items: int, uncut: Collecti
 def _shorter_value(value: Json, letters: int, items: int, *, whole: bool = False) -> Json:
     match value:
         case str() if len(value) > letters:
-            return None if whole else f"{value[: letters - 1]}…"
+            return None if whole else _cut(value, letters)
         case list():
             return [_shorter_value(item, letters, items) for item in value[:items]]
         case dict():
@@ -79,6 +107,13 @@ def _shorter_value(value: Json, letters: int, items: int, *, whole: bool = False
             return _shorter(kept, letters, items)
         case _:
             return value
+
+
+def _cut(text: str, letters: int) -> str:
+    """Return the beginning with an ellipsis; of many lines whole ones, where more than half of it is left."""
+    kept = text[: letters - 1]
+    lines, _, _ = kept.rpartition("\n")
+    return f"{lines}\n…" if 2 * len(lines) > letters else f"{kept}…"
 
 
 def _clean(message: dict[str, Json]) -> dict[str, Json]:

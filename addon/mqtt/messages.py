@@ -1,7 +1,6 @@
 """What we say becomes flat JSON of at most 4 KB: outcomes, states, settings and answers."""
 
 import hashlib
-import re
 from collections.abc import Mapping
 
 from addon.mqtt.encoding import VERSION, Json, Voice, encoded, rfc3339
@@ -13,7 +12,6 @@ _LONGEST_KEY = 40
 _MOST_ALERTS = 20
 _FOR_PEOPLE = frozenset({"options", "store", "token_file", "sign_in_needed", "held", "forbidden", "not_found"})
 """The reasons that no waiting mends."""
-_ADDRESS = re.compile(r"[^\s\"'<>,;:()]+@[^\s\"'<>,;:()]+")
 _ABOUT_THE_MESSAGE = frozenset(
     {"bad_json", "invalid", "unknown_command", "stale", "retained_rejected", "too_large", "rate_limited"}
 )
@@ -74,6 +72,7 @@ def _calendar_event(voice: Voice, row: Outgoing, told: Outcome, aids: dict[str, 
         "old_end": told.old_end,
         "changed": [*told.changed],
         "guests_added": [] if voice.detail == "minimal" else [*told.guests_added],
+        "guests_removed": [] if voice.detail == "minimal" else [*told.guests_removed],
         "reason": told.reason,
         "reason_text": voice.person(told.reason_text),
         "retryable": told.retryable,
@@ -82,7 +81,7 @@ def _calendar_event(voice: Voice, row: Outgoing, told: Outcome, aids: dict[str, 
         "source": told.source,
         "latency_s": None if told.seen_at is None else round(max(0.0, row.created - told.seen_at), 3),
         "run_id": told.run_id or None,
-        "undo_token": None,
+        "undo_token": told.undo_token,
         "link": voice.person(happened.link) if happened else None,
         "dry_run": told.dry_run,
     }
@@ -113,7 +112,7 @@ def _system_event(voice: Voice, row: Outgoing, told: Notice, aids: dict[str, str
             and key not in _NOT_OURS
             and key not in {"replayed", "late_s"}
         ):
-            message[key] = voice.person(value) if isinstance(value, str) else value
+            message[key] = voice.datum(key, value)
     return message
 
 
@@ -238,6 +237,8 @@ def account_state(voice: Voice, account: AccountStatus, held: Effective, now: fl
             "sync": account.email not in held.accounts_paused,
             "auto_invite": account.email not in held.accounts_off,
             "held": account.held,
+            "waiting_until": rfc3339(account.waiting_until),
+            "resting_until": rfc3339(account.resting_until),
             "calendars": [_calendar(voice, found) for found in account.calendars],
         }
     )
@@ -287,7 +288,7 @@ def answer(
             "message": _answer_text(voice, said),
             "retryable": said.retryable,
             "retry_after_s": said.retry_after_s,
-            "data": {key: _without_people(voice, value) for key, value in said.data.items()},
+            "data": {key: voice.datum(key, value) for key, value in said.data.items()},
             "duplicate": duplicate,
             "duration_ms": round(max(0.0, now - received) * 1000, 1),
         }
@@ -298,8 +299,4 @@ def _answer_text(voice: Voice, said: Answer) -> str:
     """Return the sentence of an answer. The minimum tells only what is about the message, never about Google."""
     if voice.detail == "minimal" and said.code not in _ABOUT_THE_MESSAGE:
         return ""
-    return str(_without_people(voice, said.message))
-
-
-def _without_people(voice: Voice, value: Json) -> Json:
-    return _ADDRESS.sub("…", value) if voice.detail == "minimal" and isinstance(value, str) else value
+    return voice.plain(said.message)

@@ -23,14 +23,21 @@ _WORDS: dict[type, str] = {str: "text", bool: "true or false", float: "a number"
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Argument:
-    """What a command takes under one name."""
+    """What a command takes under one name.
+
+    With `narrows` null or an empty text is not the same as nothing: a template that found nothing writes it, and
+    without the argument the command would reach further.
+    """
 
     types: tuple[type, ...]
     required: bool = False
     above: float | None = None
+    narrows: bool = False
 
 
 _TEXT = Argument((str,))
+_ONLY = Argument((str,), narrows=True)
+_DAYS = Argument((float,), above=0.0)
 COMMANDS: dict[str, dict[str, Argument]] = {
     "resync": {"account": _TEXT, "calendar": _TEXT, "full": Argument((bool,))},
     "set": {
@@ -40,6 +47,19 @@ COMMANDS: dict[str, dict[str, Argument]] = {
     },
     "pause": {"minutes": Argument((float,), above=0.0), "account": _TEXT},
     "resume": {"account": _TEXT},
+    "undo": {
+        "token": _ONLY,
+        "event_id": _ONLY,
+        "run_id": _ONLY,
+        "minutes": Argument((float,), above=0.0, narrows=True),
+        "last": Argument((bool,)),
+        "confirm": _TEXT,
+    },
+    "approve": {"token": _ONLY},
+    "discard": {"token": _ONLY},
+    "explain": {"event_id": Argument((str,), required=True)},
+    "preview": {"days": _DAYS, "account": _TEXT},
+    "apply": {"days": _DAYS, "rule": _ONLY, "account": _ONLY},
     "republish": {},
     "ping": {},
 }
@@ -194,6 +214,8 @@ def _args(name: str, arguments: dict[str, Argument], given: dict[str, object]) -
     found: dict[str, Value] = {}
     for key, argument in arguments.items():
         value = given.get(key)
+        if argument.narrows and key in given and (value is None or value == ""):
+            raise _Bad("invalid", f"{key}: it is empty. Say which one, or leave it out if {name} may reach further.")
         if value is not None:
             found[key] = _value(key, argument, value)
         elif argument.required:

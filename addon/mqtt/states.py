@@ -118,7 +118,8 @@ class States:
                 topics.account_state(account.aid), messages.account_state(voice, account, snapshot.settings, now)
             )
         self._clear_gone({account.aid for account in snapshot.accounts})
-        healthy = (health.level, len(health.reasons), messages.push(snapshot))
+        held = sum(account.held for account in snapshot.accounts)
+        healthy = (health.level, len(health.reasons), messages.push(snapshot), held)
         if monotonic >= self._health_at:
             self._retained.put(topics.availability, b"online")  # somebody may have said otherwise of us
         if healthy != self._healthy or monotonic >= self._health_at:

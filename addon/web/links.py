@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
+from calbot.model import EventKey
+
 _MY = re.compile(r"https://my\.home-assistant\.io/redirect/[\w/]+\?[\w=&-]+")
 _IN_TEXT = re.compile(rf" ?\({_MY.pattern}\)")
 _LABELS = {"core_mosquitto": "Open Mosquitto in Home Assistant", "domain=mqtt": "Add the MQTT integration"}
@@ -31,6 +33,11 @@ def link_for(code: str, account: str = "", text: str = "") -> Link | None:
         return None
     label = next((label for part, label in _LABELS.items() if part in found[0]), "Open Home Assistant")
     return Link(label, found[0], outside=True)
+
+
+def event_link(key: EventKey) -> str:
+    """Return the address of an event's page."""
+    return f"event?{urlencode({'account': key.account, 'calendar': key.calendar, 'event': key.event})}"
 
 
 def without_links(text: str) -> str:

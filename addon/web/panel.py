@@ -7,10 +7,11 @@ from typing import Protocol
 from zoneinfo import ZoneInfo
 
 import msgspec
-from flask import Flask, Response, abort, render_template, request
+from flask import Flask, Response, abort, make_response, render_template, request
 from werkzeug.exceptions import HTTPException
 
 from addon.web import views
+from addon.web.deeds import DeedPages
 from addon.web.sign_in import Pages
 from calbot import __version__
 from calbot.errors import CalbotError
@@ -51,6 +52,7 @@ def panel(
     bind: str,
     only_peer: str | None = None,
     sign_in: Pages | None = None,
+    deeds: DeedPages | None = None,
 ) -> Flask:
     """Return the panel's WSGI application.
 
@@ -62,6 +64,8 @@ def panel(
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     if sign_in is not None:
         app.register_blueprint(sign_in.blueprint())
+    if deeds is not None:
+        app.register_blueprint(deeds.blueprint())
     zone = ZoneInfo(time_zone)
     local_only = only_peer is None and ipaddress.ip_address(bind).is_loopback
 
@@ -107,13 +111,14 @@ def panel(
         return Response(body, 503 if verdict.level == "problem" else 200, mimetype="application/json")
 
     @app.get("/")
-    def status() -> str:
+    def status() -> Response:
         now, snapshot = clock.now(), engine.snapshot
         try:
             rows: Sequence[Outgoing] = outcomes()
             history_problem = ""
         except CalbotError as error:
             rows, history_problem = (), str(error)
+        acts = deeds.on_status(rows) if deeds is not None else None
         page = views.page(
             snapshot,
             assess(snapshot, now),
@@ -123,15 +128,19 @@ def panel(
             now=now,
             zone=zone,
             endings=sign_in.endings() if sign_in is not None else (),
+            undoable=acts.undoable if acts is not None else (),
         )
-        return render_template(
+        shown = render_template(
             "status.html",
             page=page,
             history_problem=history_problem,
             version=__version__,
             refresh=REFRESH,
             can_sign_in=sign_in is not None,
+            acts=acts,
+            **(acts.form if acts is not None else {}),
         )
+        return deeds.sign(make_response(shown)) if deeds is not None else make_response(shown)
 
     return app
 

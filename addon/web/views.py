@@ -1,12 +1,12 @@
 """What the status page says, from a snapshot, its health, the latest outcomes and the time; pure."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 
 from addon.web.links import Link, link_for, without_links
 from addon.web.timeline import Entry, Tone, entries
-from addon.web.words import clean, moment, nearby, people, span
+from addon.web.words import clean, moment, nearby, people, plural, span
 from calbot.model import Outcome, Outgoing
 from calbot.status import FOR_EVER, AccountStatus, CalendarStatus, Health, Snapshot
 
@@ -127,8 +127,9 @@ def page(
     now: float,
     zone: tzinfo,
     endings: Sequence[str] = (),
+    undoable: Collection[str] = (),
 ) -> Page:
-    """Return the status page's values."""
+    """Return the status page's values; `undoable` are the tokens by which something can still be taken back."""
     unheard = health.level == "ok" and mqtt_problem is not None
     tone, headline = _HEADLINES["degraded" if unheard else health.level]
     newest = sorted(outcomes, key=lambda row: (row.created, row.stream, row.seq), reverse=True)
@@ -141,7 +142,7 @@ def page(
         notes=(*_modes(snapshot), *(clean(note, 400) for note in snapshot.notes)),
         accounts=tuple(_account(account, now) for account in snapshot.accounts),
         counts=_counts(snapshot, newest, now),
-        timeline=entries(newest[:SHOWN], now, zone),
+        timeline=entries(newest[:SHOWN], now, zone, undoable),
         settings=_settings(snapshot, options),
         as_of=moment(now, now, zone),
     )
@@ -203,7 +204,7 @@ def _sync(snapshot: Snapshot, now: float) -> Part:
         return Part("Sync", "quiet", "First look under way", "This takes a minute for a large calendar.")
     if late:
         return Part("Sync", "warn", "Late", f"The oldest look was {nearby(min(looked), now)}.")
-    return Part("Sync", "good", "Up to date", f"{_many(len(calendars), 'calendar')}, {nearby(min(looked), now)}")
+    return Part("Sync", "good", "Up to date", f"{plural(len(calendars), 'calendar')}, {nearby(min(looked), now)}")
 
 
 def _push(snapshot: Snapshot) -> Part:
@@ -302,7 +303,3 @@ def _settings(snapshot: Snapshot, options: Sequence[tuple[str, str, str]]) -> tu
         source = origin if effective == value else f"switched while running ({origin}: {value})"
         rows.append(SettingRow(_NAMES.get(key, key), key, clean(effective, 300), clean(source, 300)))
     return tuple(rows)
-
-
-def _many(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"

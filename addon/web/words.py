@@ -56,6 +56,16 @@ def people(addresses: Sequence[str]) -> str:
     return f"{addresses[0]}, {addresses[1]} and {len(addresses) - 2} more"
 
 
+def plural(count: int, noun: str) -> str:
+    """Return a count with its noun: `1 event`, `2 events`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def where(*parts: str | None) -> str:
+    """Return calendar and account on one line; once, where the calendar is called like its account."""
+    return " · ".join(dict.fromkeys(clean(part, 80) for part in parts if part))
+
+
 def clean(text: str, longest: int) -> str:
     """Return foreign text on one line, without signs that hide, break or turn it, cut at `longest`."""
     seen = "".join(" " if sign.isspace() else sign for sign in text if sign.isspace() or not _unseen(sign))

@@ -22,13 +22,13 @@ from calbot.errors import (
 )
 from calbot.google import wire
 from calbot.google.transport import AccountHttp
-from calbot.model import Channel, Event, FailureReason, Gone, Page, SendUpdates
+from calbot.kinds import FailureReason, SendUpdates
+from calbot.model import Channel, Event, Gone, Page
 from calbot.ports import Clock, Random
 
 DEFAULT_API = "https://www.googleapis.com/calendar/v3/"
 PAGE_SIZE = 2500
 CHANNEL_SECONDS = 7 * 86400
-COOL_DOWN = 6 * 3600.0
 NO_PUSH = "pushNotSupportedForRequestedResource"
 _TRIES = 3
 _LONGEST_BRIDGE = 4.0
@@ -124,22 +124,34 @@ class GoogleCalendars:
         return found
 
     def add_guests(
-        self, calendar: str, event: Event, guests: tuple[str, ...], stamp: str, send_updates: SendUpdates
+        self, calendar: str, event: Event, guests: tuple[str, ...], stamp: str | None, send_updates: SendUpdates
     ) -> Event:
-        """Add `guests` and our stamp to exactly this version of the event; return it as written."""
+        """Add `guests`, and our stamp unless it is None, to exactly this version of the event."""
+        return self._write_guests(calendar, event, wire.with_guests(event, guests, stamp), stamp, send_updates)
+
+    def remove_guests(
+        self, calendar: str, event: Event, guests: tuple[str, ...], stamp: str | None, send_updates: SendUpdates
+    ) -> Event:
+        """Take `guests` off exactly this version of the event."""
+        return self._write_guests(calendar, event, wire.without_guests(event, guests, stamp), stamp, send_updates)
+
+    def _write_guests(
+        self, calendar: str, event: Event, body: dict[str, object], stamp: str | None, send_updates: SendUpdates
+    ) -> Event:
         call = self._events.patch(
             calendarId=calendar,
             eventId=event.id,
             sendUpdates=send_updates,
             fields="id,etag,status,attendees",
             prettyPrint=False,
-            body=wire.invitation(event, guests, stamp),
+            body=body,
         )
         call.headers["If-Match"] = event.etag
         written = self._write(call, wire.change)
         if isinstance(written, Gone):
             raise Deleted("The event was deleted meanwhile.", "not_found")
-        return msgspec.structs.replace(event, etag=written.etag, guests=written.guests, stamp=stamp)
+        kept = event.stamp if stamp is None else stamp
+        return msgspec.structs.replace(event, etag=written.etag, guests=written.guests, stamp=kept)
 
     def open_channel(self, channel: Channel, token: str) -> Channel | None:
         """Open a push channel; return it with its resource id and expiry, None when the calendar has no push."""
@@ -228,9 +240,7 @@ def _translated(error: HttpError, *, write: bool) -> CalbotError:
     status, reason = int(error.resp.status), _reason(error)
     text = f"Google answered {status} {reason}".rstrip() + "."
     if reason in _LIMITS or status == 429:
-        limit = _LIMITS.get(reason, "rate_limited")
-        rest = COOL_DOWN if write and limit == "calendar_limits" else None
-        return RetryLater(text, limit, _retry_after(error) or rest)
+        return RetryLater(text, _LIMITS.get(reason, "rate_limited"), _retry_after(error))
     match status:
         case 401 if reason.startswith("push."):
             return Refused(text, "forbidden")

@@ -9,7 +9,8 @@ from calbot.model import Change, Event, Gone, Guest, Page, Unreadable
 LIST_FIELDS = (
     "nextPageToken,nextSyncToken,summary,timeZone,items(id,etag,status,iCalUID,eventType,summary,description,"
     "location,start,end,recurrence,recurringEventId,originalStartTime,creator,organizer,attendees,"
-    "attendeesOmitted,visibility,transparency,locked,privateCopy,htmlLink,extendedProperties/private)"
+    "attendeesOmitted,visibility,transparency,locked,privateCopy,guestsCanInviteOthers,guestsCanModify,colorId,"
+    "htmlLink,extendedProperties/private)"
 )
 EVENT_FIELDS = LIST_FIELDS[LIST_FIELDS.index("(") + 1 : -1]
 
@@ -21,6 +22,7 @@ class _Wire(msgspec.Struct, rename="camel", gc=False):
 class _Moment(_Wire):
     date: str | None = None
     date_time: str | None = None
+    time_zone: str = ""
 
     def text(self) -> str:
         return self.date_time or self.date or ""
@@ -61,6 +63,9 @@ class _Item(_Wire):
     transparency: str = "opaque"
     locked: bool = False
     private_copy: bool = False
+    guests_can_invite_others: bool = True
+    guests_can_modify: bool = False
+    color_id: str = ""
     html_link: str = ""
     extended_properties: _Properties | None = None
 
@@ -160,17 +165,29 @@ def _change(item: _Item) -> Change:
         visibility=item.visibility,
         busy=item.transparency != "transparent",
         locked=item.locked or item.private_copy,
+        guests_may_invite=item.guests_can_invite_others or item.guests_can_modify,
+        time_zone=item.start.time_zone if item.start else "",
+        colour=item.color_id,
         link=item.html_link if item.html_link.startswith("https://") else "",
         stamp=private.get(STAMP_KEY, ""),
         copy_of=private.get(COPY_KEY, ""),
     )
 
 
-def invitation(event: Event, guests: tuple[str, ...], stamp: str) -> dict[str, object]:
+def with_guests(event: Event, guests: tuple[str, ...], stamp: str | None) -> dict[str, object]:
     """Return the body of the inviting PATCH: every entry as Google gave it, the new ones after them."""
     attendees = [msgspec.json.decode(guest.entry) for guest in event.guests]
-    attendees += [{"email": guest} for guest in guests]
-    return {"attendees": attendees, "extendedProperties": {"private": {STAMP_KEY: stamp}}}
+    return _guest_list([*attendees, *({"email": guest} for guest in guests)], stamp)
+
+
+def without_guests(event: Event, guests: tuple[str, ...], stamp: str | None) -> dict[str, object]:
+    """Return the body of the PATCH that takes these guests off and leaves every other entry as Google gave it."""
+    return _guest_list([msgspec.json.decode(one.entry) for one in event.guests if one.email not in guests], stamp)
+
+
+def _guest_list(attendees: list[object], stamp: str | None) -> dict[str, object]:
+    body: dict[str, object] = {"attendees": attendees}
+    return body if stamp is None else body | {"extendedProperties": {"private": {STAMP_KEY: stamp}}}
 
 
 class _Opened(_Wire):

@@ -4,22 +4,38 @@ from typing import Any
 
 import msgspec
 
-from calbot.model import Action, Deed, DeedState, Event, EventKey, LookUp, Skip, Verb
+from calbot.kinds import DeedState, Verb
+from calbot.model import Action, Deed, Event, EventKey, Guest, Invite, LookUp, Noun, Retract, Skip
 from calbot.store.database import Tx
 
 KEEP_SECONDS = 90 * 86400.0
 LONGEST_WAIT = 86400.0 + 3600.0
 _COLUMNS = (
     "id, account, calendar, event, verb, state, action, attempts, retry_at, uncertain, reason, run_id, source, "
-    "seen_at, batch_size, batch_index"
+    "seen_at, batch_size, batch_index, approved, reason_text"
 )
 _OPEN = "state IN ('planned', 'started', 'parked', 'held')"
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Action).decode
+_entries = msgspec.json.Decoder(tuple[msgspec.Raw, ...]).decode
+
+
+class Stay(Noun, frozen=True):
+    """Why a row goes no further, as a word and a sentence, and until when if it goes on by itself (epoch seconds)."""
+
+    reason: str
+    text: str
+    until: float | None = None
 
 
 def _verb(action: Action) -> Verb:
-    return "look_up" if isinstance(action, LookUp) else "invite"
+    match action:
+        case LookUp():
+            return "look_up"
+        case Retract():
+            return "retract"
+        case Invite() | Skip():
+            return "invite"
 
 
 def add(
@@ -33,14 +49,17 @@ def add(
     source: str,
     seen_at: float,
     batch: tuple[int, int] | None = None,
+    stay: Stay | None = None,
+    approved: bool = False,
 ) -> Deed:
-    """Write an action down. A Skip is a finished row; of the others there is one open row for each event."""
+    """Write an action down. A Skip is a finished row; of the others there is one open row for each event and verb."""
     skip = isinstance(action, Skip)
-    rule = None if isinstance(action, LookUp) else action.rule
+    if isinstance(action, Skip):
+        stay = Stay(action.reason, action.text)
     cursor = tx.execute(
-        "INSERT INTO deed (account, calendar, event, verb, state, action, reason, reason_text, rule, run_id, source,"
-        " seen_at, planned_at, finished_at, batch_size, batch_index) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO deed (account, calendar, event, verb, state, action, reason, reason_text, retry_at, rule, run_id,"
+        " source, seen_at, planned_at, finished_at, batch_size, batch_index, guests, approved) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             key.account,
             key.calendar,
@@ -48,15 +67,16 @@ def add(
             _verb(action),
             state,
             _encode(action),
-            action.reason if isinstance(action, Skip) else None,
-            action.text if isinstance(action, Skip) else None,
-            rule,
+            *((stay.reason, stay.text, stay.until) if stay is not None else (None, None, None)),
+            None if isinstance(action, LookUp) else action.rule,
             run_id,
             source,
             seen_at,
             now,
             now if skip else None,
             *(batch or (None, None)),
+            _guests(action),
+            approved,
         ),
     )
     return Deed(
@@ -65,20 +85,28 @@ def add(
         verb=_verb(action),
         state=state,
         action=action,
+        approved=approved,
         run_id=run_id,
         source=source,
         seen_at=seen_at,
         batch=batch,
+        reason=stay.reason if stay is not None else None,
+        retry_at=stay.until if stay is not None else None,
     )
 
 
 def start(tx: Tx, deeds: list[Deed]) -> None:
     """Note that these go out now: whatever happens to the process, they are looked at before they are repeated."""
     tx.executemany(
-        "UPDATE deed SET state = 'started', action = ?, attempts = ?, uncertain = ?, retry_at = NULL, reason = NULL "
-        "WHERE id = ?",
-        [(_encode(deed.action), deed.attempts, deed.uncertain, deed.id) for deed in deeds],
+        "UPDATE deed SET state = 'started', action = ?, guests = ?, attempts = ?, uncertain = ?, retry_at = NULL,"
+        " reason = NULL WHERE id = ?",
+        [(_encode(deed.action), _guests(deed.action), deed.attempts, deed.uncertain, deed.id) for deed in deeds],
     )
+
+
+def _guests(action: Action) -> int:
+    """Return how many invitations an action is."""
+    return len(action.guests) if isinstance(action, Invite) else 1
 
 
 def park(tx: Tx, deed: Deed, retry_at: float | None, reason: str, text: str, *, uncertain: bool) -> None:
@@ -137,6 +165,56 @@ def supersede(tx: Tx, deed: Deed, now: float) -> None:
     tx.execute("UPDATE deed SET state = 'superseded', finished_at = ? WHERE id = ?", (now, deed.id))
 
 
+def set_aside(tx: Tx, deed: Deed, state: DeedState, now: float) -> None:
+    """Close a row because a person said so: `discarded` before it went out, `undone` after."""
+    tx.execute("UPDATE deed SET state = ?, finished_at = coalesce(finished_at, ?) WHERE id = ?", (state, now, deed.id))
+
+
+def approve(tx: Tx, deed: Deed) -> None:
+    """Let a held row go on, afresh and past the brake."""
+    tx.execute(
+        "UPDATE deed SET state = 'parked', retry_at = 0, approved = 1, uncertain = 0, reason = 'approved',"
+        " reason_text = NULL WHERE id = ?",
+        (deed.id,),
+    )
+
+
+def held(tx: Tx, run_id: str | None, before: float) -> list[Deed]:
+    """Return the rows that wait for a person since before then, oldest first: of one run, or all."""
+    rows = tx.execute(
+        f"SELECT {_COLUMNS} FROM deed WHERE state = 'held' AND (?1 IS NULL OR run_id = ?1) AND planned_at <= ?2 "
+        "ORDER BY id",
+        (run_id, before),
+    )
+    return [_deed(row) for row in rows]
+
+
+def of_wish(tx: Tx, run_id: str, account: str | None = None) -> list[Deed]:
+    """Return the rows that a person's wish was written down as, oldest first: of one account, or all."""
+    rows = tx.execute(
+        f"SELECT {_COLUMNS} FROM deed WHERE run_id = ?1 AND (?2 IS NULL OR account = ?2) ORDER BY id",
+        (run_id, account),
+    )
+    return [_deed(row) for row in rows]
+
+
+def by_id(tx: Tx, deed: int) -> Deed | None:
+    """Return one row."""
+    row = tx.execute(f"SELECT {_COLUMNS} FROM deed WHERE id = ?", (deed,)).fetchone()
+    return _deed(row) if row else None
+
+
+def as_written(tx: Tx, deed: Deed) -> tuple[Guest, ...]:
+    """Return the guest list as the deed left it."""
+    (after,) = tx.execute("SELECT after FROM deed WHERE id = ?", (deed.id,)).fetchone()
+    entries = [bytes(entry).decode() for entry in _entries(after or "[]")]
+    return tuple(Guest(msgspec.json.decode(entry, type=_Named).email.lower(), entry) for entry in entries)
+
+
+class _Named(msgspec.Struct):
+    email: str = ""
+
+
 def open_deeds(tx: Tx, account: str, calendar: str | None = None) -> list[Deed]:
     """Return the unfinished rows of an account or one of its calendars, oldest first."""
     rows = tx.execute(
@@ -147,7 +225,7 @@ def open_deeds(tx: Tx, account: str, calendar: str | None = None) -> list[Deed]:
 
 
 def unpark(tx: Tx, account: str, reason: str) -> None:
-    """Make rows due that wait for somebody's word."""
+    """Make rows due that wait for this reason."""
     tx.execute(
         "UPDATE deed SET retry_at = 0 WHERE account = ? AND state = 'parked' AND reason = ?",
         (account, reason),
@@ -167,21 +245,21 @@ def due(tx: Tx, account: str, now: float, limit: int) -> list[Deed]:
     return [_deed(row) for row in rows]
 
 
-def next_due(tx: Tx, account: str, now: float) -> float | None:
-    """Return when the next parked row is due."""
+def next_due(tx: Tx, account: str, now: float, reason: str | None = None) -> float | None:
+    """Return when the next parked row is due: of those that wait for this reason, or of all."""
     (at,) = tx.execute(
         "SELECT min(CASE WHEN retry_at < ?2 THEN retry_at ELSE 0 END) FROM deed "
-        "WHERE account = ?1 AND state = 'parked' AND retry_at IS NOT NULL",
-        (account, now + LONGEST_WAIT),
+        "WHERE account = ?1 AND state = 'parked' AND retry_at IS NOT NULL AND (?3 IS NULL OR reason = ?3)",
+        (account, now + LONGEST_WAIT, reason),
     ).fetchone()
     return None if at is None else float(at)
 
 
-def open_invitation(tx: Tx, key: EventKey) -> Deed | None:
-    """Return the unfinished invitation to an event."""
+def open_deed(tx: Tx, key: EventKey, verb: Verb) -> Deed | None:
+    """Return the unfinished row of this verb for an event."""
     row = tx.execute(
-        f"SELECT {_COLUMNS} FROM deed WHERE account = ? AND calendar = ? AND event = ? AND verb = 'invite' AND {_OPEN}",
-        (key.account, key.calendar, key.event),
+        f"SELECT {_COLUMNS} FROM deed WHERE account = ? AND calendar = ? AND event = ? AND verb = ? AND {_OPEN}",
+        (key.account, key.calendar, key.event, verb),
     ).fetchone()
     return _deed(row) if row else None
 
@@ -208,7 +286,7 @@ def prune(tx: Tx, now: float) -> None:
 
 def _deed(row: Any) -> Deed:
     id_, account, calendar, event, verb, state, action, attempts, retry_at, uncertain, *rest = row
-    reason, run_id, source, seen_at, size, index = rest
+    reason, run_id, source, seen_at, size, index, approved, text = rest
     return Deed(
         id=id_,
         key=EventKey(account, calendar, event),
@@ -218,7 +296,9 @@ def _deed(row: Any) -> Deed:
         attempts=attempts,
         retry_at=retry_at,
         uncertain=bool(uncertain),
+        approved=bool(approved),
         reason=reason,
+        reason_text=text,
         run_id=run_id,
         source=source,
         seen_at=seen_at,

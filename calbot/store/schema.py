@@ -55,4 +55,17 @@ MIGRATIONS: tuple[str, ...] = (
         created REAL NOT NULL, resource_id TEXT, expires REAL, confirmed REAL
     );
     """,
+    """
+    ALTER TABLE deed ADD COLUMN guests INTEGER NOT NULL DEFAULT 1;
+    ALTER TABLE deed ADD COLUMN approved INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE account ADD COLUMN rest_until REAL;
+    CREATE INDEX deed_sent ON deed (finished_at) WHERE verb = 'invite' AND state IN ('done', 'undone');
+    CREATE INDEX deed_open ON deed (state) WHERE state IN ('planned', 'started', 'parked', 'held');
+    DROP INDEX deed_run;
+    CREATE INDEX deed_run ON deed (run_id);
+    CREATE TABLE guest (
+        account TEXT NOT NULL, calendar TEXT NOT NULL, event TEXT NOT NULL, email TEXT NOT NULL,
+        fate TEXT NOT NULL, at REAL NOT NULL, PRIMARY KEY (account, calendar, event, email)
+    ) WITHOUT ROWID;
+    """,
 )

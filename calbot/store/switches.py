@@ -56,6 +56,17 @@ def set_sign_in_problem(tx: Tx, email: str, problem: str | None) -> None:
     tx.execute("UPDATE account SET sign_in_problem = ? WHERE email = ?", (problem, email))
 
 
+def rest(tx: Tx, email: str, until: float | None) -> None:
+    """Remember until when Google's quota lets the account invite nobody (epoch seconds)."""
+    tx.execute("UPDATE account SET rest_until = ? WHERE email = ?", (until, email))
+
+
+def resting_until(tx: Tx, email: str) -> float | None:
+    """Return until when Google's quota lets the account invite nobody."""
+    row = tx.execute("SELECT rest_until FROM account WHERE email = ?", (email,)).fetchone()
+    return row[0] if row else None
+
+
 def switch(tx: Tx, key: str, value: str, basis: str) -> None:
     """Let `value` win over the option, until the option is no longer `basis`."""
     tx.execute("INSERT OR REPLACE INTO setting (key, value, basis) VALUES (?, ?, ?)", (key, value, basis))

@@ -1,13 +1,16 @@
 """Once an hour: what is too old goes, what was lost is said, and a copy of the store is written."""
 
-from calbot.model import Notice
+import math
+
+from calbot.model import LookUp, Notice
+from calbot.moments import is_past
 from calbot.ports import Random
-from calbot.store import commands, ledger, outbox, switches
-from calbot.store.database import Database
+from calbot.store import commands, fates, ledger, outbox, switches
+from calbot.store.database import Database, Tx
 
 
-def tidy(database: Database, now: float, random: Random) -> None:
-    """Prune the tables and write a snapshot. Raises StoreError."""
+def tidy(database: Database, now: float, time_zone: str, random: Random) -> None:
+    """Prune the tables, let go of held work that came to nothing, and write a snapshot. Raises StoreError."""
     with database.write() as tx:
         lost = outbox.prune(tx, now)
         if lost and switches.fact(tx, switches.HOME_ASSISTANT_SEEN):
@@ -18,4 +21,13 @@ def tidy(database: Database, now: float, random: Random) -> None:
             outbox.put(tx, [Notice(event_type="alert_raised", text=text, reason="outbox")], now, random)
         commands.prune(tx, now)
         ledger.prune(tx, now)
+        fates.prune(tx, now)
+        _let_go(tx, now, time_zone)
     database.snapshot(int(now))
+
+
+def _let_go(tx: Tx, now: float, time_zone: str) -> None:
+    """Close held rows whose event is over: nobody needs to decide about them any more."""
+    for deed in ledger.held(tx, None, math.inf):
+        if not isinstance(deed.action, LookUp) and is_past(deed.action.event, time_zone, now):
+            ledger.finish(tx, deed, "skipped", now, reason="past", text="It was over before anybody approved.")

@@ -24,6 +24,12 @@ SETTINGS = Effective(
 NO_BROKER = Reason(code="mqtt", text="No MQTT broker answers.")
 FULL = Reason(code="store", text="The disk is full.", level="problem")
 NOTHING = Health("ok", (), None, None)
+HELD = Reason(
+    code="held",
+    text="60 invitations of anna@example.com are held.",
+    remedy="Press Approve or Discard in the panel.",
+    account=ANNA,
+)
 
 
 def signed_out(email: str) -> Reason:
@@ -49,6 +55,7 @@ class Story:
         self.titles: list[str] = []
         self.texts: list[str] = []
         self.problem: str | None = None
+        self.held = 0
 
     def snapshot(self) -> Snapshot:
         """Two accounts, read a moment ago or long ago."""
@@ -57,6 +64,7 @@ class Story:
             AccountStatus(
                 email=email,
                 aid=email[:4],
+                held=self.held if email == ANNA else 0,
                 calendars=(CalendarStatus(key=CalendarKey(email, "primary"), last_success=last),),
             )
             for email in (ANNA, BOB)
@@ -84,9 +92,9 @@ class Story:
         self.memory = kept(json.decode(json.encode(self.memory), type=Memory))
 
 
-@pytest.mark.parametrize("reason", [signed_out(ANNA), FULL, Reason(code="token_file", text="Not JSON.")])
+@pytest.mark.parametrize("reason", [signed_out(ANNA), FULL, HELD, Reason(code="token_file", text="Not JSON.")])
 def test_what_only_people_can_mend_is_told_at_once(reason: Reason) -> None:
-    """Sign-in, token file and disk have no patience."""
+    """Sign-in, token file, disk and what the brake holds have no patience."""
     story = Story()
 
     story.look(reason)
@@ -116,6 +124,32 @@ def test_a_half_hour_that_the_health_has_waited_counts() -> None:
     story.look(unread(level="problem"))
 
     assert story.raised == ["sync"]
+
+
+def test_held_work_is_told_with_what_to_press_and_solved_when_somebody_did() -> None:
+    """The title says what it is about, the text what to do."""
+    story = Story()
+
+    story.live(600, HELD)
+    story.live(SETTLED + 10)
+
+    assert story.raised == story.cleared == [f"held:{ANNA}"]
+    assert story.titles == ["Calbot holds invitations back", "Solved: Calbot holds invitations back"]
+    assert "60 invitations" in story.texts[0] and "Press Approve or Discard in the panel." in story.texts[0]
+
+
+def test_held_work_is_not_solved_by_a_dead_sign_in() -> None:
+    """The health then says only that; what is held still is."""
+    story = Story()
+    story.held = 60
+    story.live(60, HELD)
+
+    story.live(600, signed_out(ANNA))
+    meanwhile = list(story.cleared)
+    story.held = 0
+    story.live(600)
+
+    assert meanwhile == [] and f"held:{ANNA}" in story.cleared
 
 
 def test_a_short_trouble_is_nobodys_business() -> None:
@@ -277,7 +311,8 @@ def test_what_is_no_trouble_alerts_nobody() -> None:
 
 
 _reasons = st.lists(
-    st.sampled_from([NO_BROKER, FULL, signed_out(ANNA), signed_out(BOB), unread(), unread(level="problem")]), max_size=4
+    st.sampled_from([NO_BROKER, FULL, HELD, signed_out(ANNA), signed_out(BOB), unread(), unread(level="problem")]),
+    max_size=4,
 )
 
 

@@ -182,7 +182,7 @@ def test_announcements_that_nobody_fetches_go_after_a_week(data: Path, seen: boo
         if seen:
             switches.remember(tx, switches.HOME_ASSISTANT_SEEN, "1")
 
-    tidy(database, NOON + WEEK + 60, random)
+    tidy(database, NOON + WEEK + 60, "UTC", random)
 
     alerts = [notice.text for notice in notices(database) if notice.event_type == "alert_raised"]
     assert [text.startswith("2 announcements") for text in alerts] == ([True] if seen else [])

@@ -8,18 +8,8 @@ import pytest
 from calbot.google.wire import change
 from calbot.health import assess
 from calbot.identity import changed_parts, present, stamp_with, ulid, was_invited
-from calbot.model import (
-    CalendarKey,
-    Deed,
-    DeedState,
-    Event,
-    EventKey,
-    Gone,
-    Invite,
-    LookUp,
-    Policy,
-    Skip,
-)
+from calbot.kinds import DeedState
+from calbot.model import CalendarKey, Case, Deed, Event, EventKey, Gone, Invite, LookUp, Policy, Skip
 from calbot.moments import instant, is_past
 from calbot.planner import in_order, is_remembered, looks_emptied, plan
 from calbot.rules import judge, obvious_rules
@@ -43,6 +33,11 @@ from tests.household import ANNA, BOB, CAROL, NOON, dinner
 KEY = EventKey(ANNA, "primary", "dinner")
 POLICY = Policy(rules=obvious_rules((BOB,)), time_zone="Europe/Berlin")
 BERLIN = "Europe/Berlin"
+
+
+def case(policy: Policy = POLICY) -> Case:
+    """What a decision is made from besides the event, on Anna's calendar at noon."""
+    return Case(calendar=CalendarKey(ANNA, "primary"), policy=policy, now=NOON)
 
 
 def epoch(text: str) -> float:
@@ -192,7 +187,7 @@ JUDGED: list[tuple[str, Event, Policy, str]] = [
 @pytest.mark.parametrize(("event", "policy", "what"), [row[1:] for row in JUDGED], ids=[row[0] for row in JUDGED])
 def test_an_event_is_judged(event: Event, policy: Policy, what: str) -> None:
     """Invite, or the one reason not to."""
-    action = judge(event, policy, NOON)
+    action = judge(event, case(policy))
 
     assert (action.reason if isinstance(action, Skip) else "invite") == what
     assert is_remembered(action) == (what != "already_invited")
@@ -206,7 +201,7 @@ def deed(state: DeedState, *, uncertain: bool = False) -> Deed:
 
 def test_a_new_event_is_told_and_invited_to() -> None:
     """Both in one verdict."""
-    verdict = plan(KEY, dinner(), None, None, POLICY, NOON)
+    verdict = plan(dinner(), None, None, case())
 
     assert verdict.said is not None and verdict.said.event_type == "event_created"
     assert isinstance(verdict.action, Invite)
@@ -224,7 +219,7 @@ def test_a_new_event_is_told_and_invited_to() -> None:
 )
 def test_a_change_is_told_as_what_it_is(parts: dict[str, object], told: str | None) -> None:
     """New times are a move; guests, answers and stamps are no content; only content is judged again."""
-    verdict = plan(KEY, dinner(etag='"2"', **parts), dinner(), None, POLICY, NOON)
+    verdict = plan(dinner(etag='"2"', **parts), dinner(), None, case())
 
     assert (verdict.said.event_type if verdict.said else None) == told
     assert (verdict.action is not None) == (told is not None)
@@ -232,7 +227,7 @@ def test_a_change_is_told_as_what_it_is(parts: dict[str, object], told: str | No
 
 def test_the_version_that_is_known_means_nothing() -> None:
     """An event listed twice is one event."""
-    verdict = plan(KEY, dinner(), dinner(), None, POLICY, NOON)
+    verdict = plan(dinner(), dinner(), None, case())
 
     assert (verdict.said, verdict.action, verdict.overtakes) == (None, None, None)
 
@@ -249,7 +244,7 @@ def test_the_version_that_is_known_means_nothing() -> None:
 )
 def test_a_row_that_may_have_reached_google_is_never_replaced(waiting: Deed, replaced: bool) -> None:
     """Only a look at the event settles it."""
-    verdict = plan(KEY, dinner(etag='"2"', title="Supper"), dinner(), waiting, POLICY, NOON)
+    verdict = plan(dinner(etag='"2"', title="Supper"), dinner(), waiting, case())
 
     assert (verdict.overtakes == waiting) == replaced
     assert isinstance(verdict.action, Invite) == replaced
@@ -257,15 +252,15 @@ def test_a_row_that_may_have_reached_google_is_never_replaced(waiting: Deed, rep
 
 def test_a_change_that_shows_a_held_invitation_landed_has_it_looked_at() -> None:
     """The guest is there: what was in doubt can be decided."""
-    verdict = plan(KEY, dinner(BOB, etag='"2"'), dinner(), deed("held"), POLICY, NOON)
+    verdict = plan(dinner(BOB, etag='"2"'), dinner(), deed("held"), case())
 
     assert verdict.recheck == deed("held")
 
 
 def test_a_deletion_is_told_with_what_is_known() -> None:
     """And nothing is told of what nobody knew."""
-    known = plan(KEY, Gone("dinner"), dinner(), deed("planned"), POLICY, NOON)
-    unknown = plan(KEY, Gone("dinner"), None, None, POLICY, NOON)
+    known = plan(Gone("dinner"), dinner(), deed("planned"), case())
+    unknown = plan(Gone("dinner"), None, None, case())
 
     assert known.said is not None and known.said.event_type == "cancelled" and known.said.event == dinner()
     assert known.overtakes == deed("planned")

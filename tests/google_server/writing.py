@@ -24,8 +24,14 @@ def find(world: World, calendar: Calendar, event_id: str) -> Row:
     if parent is not None and not parent.deleted and parent.doc.get("recurrence"):
         doc = recurrence.instance_by_id(parent.doc, event_id)
         if doc is not None:
-            return Row(0, doc)
+            return Row(0, doc if world.switches.dates_inherit_private else _without_private(doc))
     raise errors.not_found()
+
+
+def _without_private(doc: Doc) -> Doc:
+    shared = {key: value for key, value in doc.get("extendedProperties", {}).items() if key != "private"}
+    rest = {key: value for key, value in doc.items() if key != "extendedProperties"}
+    return {**rest, "extendedProperties": shared} if shared else rest
 
 
 def insert(world: World, calendar: Calendar, body: Doc, write: Write) -> Row:

@@ -130,6 +130,36 @@ def turn(world: World, entity: str, state: str) -> None:
     world.home.wait_state(entity, state)
 
 
+def limit(world: World, invitations: int) -> None:
+    """Set how many invitations may go out in an hour, and wait until that is in force."""
+    world.home.call("number.set_value", entity_id="number.calbot_invite_limit", value=invitations)
+    world.home.wait_state("number.calbot_invite_limit", str(invitations))
+    assert setting(world, "invites_per_hour") == invitations
+
+
+def press(world: World, button: str) -> Any:
+    """Press a button of the installation; return the final answer."""
+    topic = f"calbot/response/{button}"
+    before = len(world.listener.payloads(topic))
+    world.home.call("button.press", entity_id=f"button.calbot_{button}")
+    wait_for(lambda: len(world.listener.payloads(topic)) == before + 2, 15, f"two answers to {button}")
+    return world.listener.payloads(topic)[-1]
+
+
+def hold(world: World) -> list[str]:
+    """Have old events taken up, more of them than the hour has room for; return them."""
+    turn(world, "switch.calbot_auto_invite", "off")
+    events = [str(world.google.create_event(ANNA)["id"]) for _ in range(3)]
+    for event in events:
+        world.wait_for_event("skipped", event)
+    turn(world, "switch.calbot_auto_invite", "on")
+    limit(world, 2)
+    world.listener.ask("apply")
+    for event in events:
+        world.wait_for_event("held", event)
+    return events
+
+
 def test_discovery_makes_every_entity_without_a_warning(world: World) -> None:
     """With the entity ids that were asked for; the account's device hangs below the installation's."""
     home = world.home
@@ -237,6 +267,47 @@ def test_resync_reads_the_calendar(world: World, button: str) -> None:
     wait_for(shown, 10, "the sensor shows the last command")
 
 
+@pytest.mark.parametrize(("button", "invited"), [("approve", [BOB]), ("discard", [])])
+def test_held_work_waits_for_a_press(world: World, button: str, invited: list[str]) -> None:
+    """Above the limit that was set here; a sensor counts it, and Approve or Discard decides about all of it."""
+    events = hold(world)
+    world.home.wait_state("binary_sensor.calbot_action_needed", "on")
+    wait_for(lambda: int(world.home.state("sensor.calbot_held") or 0) >= len(events), 10, "a sensor counts them")
+    untouched = [world.guests(event) for event in events]
+
+    answer = press(world, button)
+
+    assert untouched == [[], [], []]
+    assert answer["status"] == "ok" and answer["data"]["count"] >= len(events)
+    for event in events if invited else []:
+        world.wait_for_event("invited", event)
+    world.home.wait_state("sensor.calbot_held", "0")
+    world.home.wait_state("binary_sensor.calbot_action_needed", "off")
+    assert [world.guests(event) for event in events] == [invited] * len(events)
+    limit(world, 1000)
+    world.home.wait_state("sensor.calbot_status", "ok")
+
+
+def test_undo_takes_the_last_invitation_back(world: World) -> None:
+    """One press, one event; the event entity tells who was taken off."""
+    before, last = world.invite(), world.invite()
+
+    answer = press(world, "undo")
+
+    assert (answer["status"], answer["data"]["undone"]) == ("ok", 1)
+    world.wait_for_event("undone", last)
+    assert (world.guests(before), world.guests(last)) == ([BOB], [])
+
+    def told() -> bool:
+        entity = world.home.entity("event.calbot_events")
+        return entity is not None and entity["attributes"].get("event_type") == "undone"
+
+    wait_for(told, 10, "the event entity shows the undo")
+    entity = world.home.entity("event.calbot_events")
+    assert entity is not None
+    assert (entity["attributes"]["event_id"], entity["attributes"]["guests_removed"]) == (last, [BOB])
+
+
 @pytest.mark.parametrize("happens", [*RESTARTS])
 def test_a_restart_fires_no_ghost(world: World, happens: str) -> None:
     """Whoever restarts: the next outcome is the next that an automation hears."""
@@ -289,6 +360,9 @@ def test_the_pages_of_the_devices_show_everything(world: World, tmp_path: Path) 
         )
         assert all(word in text for word in ("Problem", "Action needed", "Status", "Resync now", "Dry run", "Paused"))
         assert all(word in text for word in ("Calendar events", "System events", "Push notifications", "Version"))
+        assert all(
+            word in text for word in ("Undo last change", "Approve held", "Discard held", "Invitations per hour")
+        )
         text = browser.picture(
             f"/config/devices/device/{account['id']}", folder / "homeassistant_account.png", ANNA, "Sign-in problem"
         )

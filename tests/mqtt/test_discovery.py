@@ -14,6 +14,8 @@ from addon.mqtt.encoding import Voice
 from addon.mqtt.messages import CALENDAR_EVENTS, SYSTEM_EVENTS
 from addon.mqtt.requests import Request
 from addon.mqtt.topics import Topics
+from calbot.errors import BadOptions
+from calbot.settings import parse_switch
 from calbot.status import AccountStatus
 from calbot.store import switches
 from tests.mqtt.conftest import MakeHouse, MakeObserver
@@ -37,7 +39,11 @@ OF_PLATFORM = {
     ),
     "binary_sensor": ({"stat_t"}, {"val_tpl", "dev_cla", "ent_cat", "pl_on", "pl_off", "avty"}),
     "switch": ({"stat_t", "val_tpl", "cmd_t", "cmd_tpl", "opt"}, {"ic", "ent_cat"}),
-    "button": ({"cmd_t", "cmd_tpl"}, {"ic"}),
+    "button": ({"cmd_t", "cmd_tpl", "ic"}, set()),
+    "number": (
+        {"stat_t", "val_tpl", "cmd_t", "cmd_tpl", "opt", "min", "max", "step", "mode"},
+        {"ic", "ent_cat"},
+    ),
 }
 """What a component has to have, and what else it may have: Home Assistant drops a misspelt key without a word."""
 
@@ -112,6 +118,7 @@ def test_the_entities_are_those_of_the_contract_that_this_version_can_serve() ->
     assert told == {
         *("event.events", "event.system", "binary_sensor.problem", "binary_sensor.action_needed", "sensor.status"),
         *("sensor.last_sync", "sensor.last_change", "switch.auto_invite", "switch.dry_run", "switch.paused"),
+        *("button.undo", "button.approve", "button.discard", "number.invite_limit"),
         *("button.resync", "sensor.alerts", "sensor.outbox", "sensor.held", "sensor.invited_total"),
         *("sensor.failed_total", "sensor.last_command", "sensor.version", "binary_sensor.push"),
         "binary_sensor.connected",
@@ -150,12 +157,14 @@ def test_attributes_come_from_slow_topics_only(device: Device) -> None:
 
 
 @BOTH
-@pytest.mark.parametrize("value", ["ON", "OFF", "PRESS"])
-def test_every_command_that_is_sent_is_one_that_we_take(device: Device, value: str) -> None:
+@pytest.mark.parametrize(
+    ("platform", "value"), [("switch", "ON"), ("switch", "OFF"), ("button", "PRESS"), ("number", 50), ("number", 50.0)]
+)
+def test_every_command_that_is_sent_is_one_that_we_take(device: Device, platform: str, value: object) -> None:
     """With an id, the time and how long it holds."""
     now = 1_790_000_001.0
     for part in parts(device).values():
-        if "cmd_t" not in part or (value == "PRESS") != (part["p"] == "button"):
+        if part["p"] != platform:
             continue
         payload = rendered(part["cmd_tpl"], value=value)
         name = TOPICS.command_name(part["cmd_t"])
@@ -184,6 +193,42 @@ def test_switches_set_what_they_show() -> None:
     assert shown(parts(ACCOUNT)["sync"], {"sync": False}) == "OFF"
 
 
+def test_each_button_has_its_own_command_and_its_own_picture() -> None:
+    """So that nobody presses Discard for Approve; the undo is of the last change."""
+    buttons = {key: part for key, part in parts(HOUSE).items() if part["p"] == "button"}
+
+    assert {key: (part["name"], part["cmd_t"]) for key, part in buttons.items()} == {
+        "resync": ("Resync now", "home/calbot/command/resync"),
+        "undo": ("Undo last change", "home/calbot/command/undo"),
+        "approve": ("Approve held", "home/calbot/command/approve"),
+        "discard": ("Discard held", "home/calbot/command/discard"),
+    }
+    assert len({part["ic"] for part in buttons.values()}) == len(buttons)
+    args = {key: json.loads(rendered(part["cmd_tpl"], value="PRESS"))["args"] for key, part in buttons.items()}
+    assert args == {"resync": {}, "undo": {"last": True}, "approve": {}, "discard": {}}
+
+
+@pytest.mark.parametrize("value", [120, 120.0, "120"])
+def test_the_limit_is_set_as_a_whole_number(value: object) -> None:
+    """However Home Assistant hands it to the template; what it shows is what is in force."""
+    part = parts(HOUSE)["invite_limit"]
+    args = json.loads(rendered(part["cmd_tpl"], value=value))["args"]
+
+    assert args == {"key": "invites_per_hour", "value": 120} and isinstance(args["value"], int)
+    assert parse_switch("invites_per_hour", args["value"]) == 120
+    assert shown(part, {"invites_per_hour": 50}) == "50"
+
+
+@pytest.mark.parametrize("end", ["min", "max"])
+def test_the_limit_offers_what_the_engine_takes(end: str) -> None:
+    """Both ends, and nothing beyond them."""
+    part = parts(HOUSE)["invite_limit"]
+
+    assert parse_switch("invites_per_hour", part[end]) == part[end]
+    with pytest.raises(BadOptions):
+        parse_switch("invites_per_hour", part[end] + (1 if end == "max" else -1))
+
+
 def test_states_are_read_as_home_assistant_wants_them() -> None:
     """ON and OFF, the word None for what is unknown, attributes as JSON."""
     made = parts(HOUSE)
@@ -201,8 +246,9 @@ def test_states_are_read_as_home_assistant_wants_them() -> None:
     change = {"title": 'A "b"', "event_type": "moved"}
     told = json.loads(rendered(made["last_change"]["json_attr_tpl"], value_json=change))
     assert told == {"title": 'A "b"', "kind": "moved"}
-    answered = json.loads(rendered(made["last_command"]["json_attr_tpl"], value_json={"id": "1", "final": True}))
-    assert (answered["id"], answered["final"]) == ("1", True)
+    said = {"id": "1", "final": True, "data": {"confirm_token": "c-1", "count": 9}}
+    answered = json.loads(rendered(made["last_command"]["json_attr_tpl"], value_json=said))
+    assert (answered["id"], answered["final"], answered["data"]["confirm_token"]) == ("1", True, "c-1")
 
 
 def test_the_minimum_names_no_people() -> None:
@@ -223,11 +269,11 @@ def test_the_page_of_the_device_leads_to_the_panel_when_it_is_known() -> None:
 
 def test_a_component_that_is_gone_or_another_platform_is_taken_back_first() -> None:
     """By its platform alone; what stays is in the same message."""
-    farewell = HOUSE.farewell({**HOUSE.components, "undo": "button", "paused": "number"})
+    farewell = HOUSE.farewell({**HOUSE.components, "old": "button", "paused": "number"})
     assert farewell is not None
     taken = json.loads(farewell)["cmps"]
 
-    assert taken["undo"] == {"p": "button"} and taken["paused"] == {"p": "number"}
+    assert taken["old"] == {"p": "button"} and taken["paused"] == {"p": "number"}
     assert taken["status"] == parts(HOUSE)["status"]
     assert HOUSE.farewell(HOUSE.components) is None and HOUSE.farewell({}) is None
 
@@ -327,11 +373,11 @@ def test_what_an_earlier_version_announced_is_taken_back_at_the_start(
     observer.send(gone, "{}", retain=True)
     observer.send(foreign, "{}", retain=True)
     house = make_house()
-    remember(house, announced={CONFIG: {"undo": "button", "status": "sensor"}, gone: {"status": "sensor"}})
+    remember(house, announced={CONFIG: {"old": "button", "status": "sensor"}, gone: {"status": "sensor"}})
     house.start()
 
     first, second = [json.loads(message.payload)["cmps"] for message in observer.wait_for(CONFIG, 2)]
-    assert first["undo"] == {"p": "button"} and "undo" not in second
+    assert first["old"] == {"p": "button"} and "old" not in second
     assert observer.wait_for(gone, 2)[1].payload == b""
     wait_until(lambda: set(table(house)["announced"]) == {CONFIG, ANNAS_CONFIG})
     assert table(house)["announced"][CONFIG] == HOUSE.components
@@ -341,17 +387,17 @@ def test_what_an_earlier_version_announced_is_taken_back_at_the_start(
 def test_a_table_forgets_nothing_before_the_broker_has_it(make_house: MakeHouse, observer: Observer) -> None:
     """A kill in between takes it back at the next start."""
     house = make_house()
-    remember(house, announced={CONFIG: {"undo": "button"}})
+    remember(house, announced={CONFIG: {"old": "button"}})
     announcer = house.bridge._announcer
     announcer.open()
     announcer.announce()
     announcer.confirm()
-    assert table(house)["announced"] == {CONFIG: {"undo": "button"}}  # nothing was said without a connection
+    assert table(house)["announced"] == {CONFIG: {"old": "button"}}  # nothing was said without a connection
     announcer._sender.connected(1, 0)
     announcer.announce()
     announcer.confirm()
 
-    assert table(house)["announced"][CONFIG] == HOUSE.components | {"undo": "button"}
+    assert table(house)["announced"][CONFIG] == HOUSE.components | {"old": "button"}
 
 
 def test_a_device_that_the_user_deleted_stays_away_until_republish(

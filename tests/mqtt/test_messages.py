@@ -113,7 +113,157 @@ def test_the_minimum_leaves_people_out_of_answers() -> None:
         f"{ANNA}: Family is gone",
         f"account: there is no <{ANNA}>.",
     ]
-    assert (said[0]["data"], said[2]["data"]) == ({"who": "…"}, {"who": ANNA})
+    assert (said[0]["data"], said[2]["data"]) == ({"who": None}, {"who": ANNA})
+
+
+EXPLAINED = {
+    "event_id": "dinner1",
+    "account": ANNA,
+    "calendar": "Family",
+    "title": "Dinner",
+    "decision": "skip",
+    "reason": "rule_skip",
+    "rule": "default",
+    "tried": "Elm: its title does not match (?i)school\ndefault: it matches",
+    "history": "Nov 20: bob@example.com was invited to Dinner",
+}
+FORESEEN = {"invite": 3, "guests": 4, "skip": 2, "first": "Dinner, Nov 21 → bob@example.com\nFamily at 12 Elm Street"}
+
+
+def said_to(voice: Voice, command: str, data: dict[str, Any], text: str = "") -> Any:
+    """The final answer to a command, as it goes out."""
+    answer = Answer(status="ok", message=text, data=data)
+    return check("response", messages.answer(voice, command, "1", answer, NOW, received=NOW, duplicate=False))
+
+
+def test_explain_and_preview_are_answered_whole() -> None:
+    """Titles, people and the past, line by line; the default level keeps nothing of it back."""
+    assert said_to(VOICE, "explain", EXPLAINED, "Dinner is skipped.")["data"] == EXPLAINED
+    assert said_to(VOICE, "preview", FORESEEN, "3 invitations.")["data"] == FORESEEN
+
+
+def test_the_minimum_explains_without_titles_places_and_people() -> None:
+    """What was decided, by which rule and how often; the rest is in the panel."""
+    voice = Voice(IID, "minimal")
+
+    explained = said_to(voice, "explain", EXPLAINED, "Dinner is skipped.")
+    foreseen = said_to(voice, "preview", FORESEEN, "Dinner is first.")
+
+    told = ("event_id", "decision", "reason", "rule")
+    assert explained["data"] == {**dict.fromkeys(EXPLAINED), **{key: EXPLAINED[key] for key in told}}
+    assert foreseen["data"] == {"invite": 3, "guests": 4, "skip": 2, "first": None}
+    assert explained["message"] == foreseen["message"] == ""
+
+
+def test_the_minimum_tells_what_the_next_command_needs() -> None:
+    """Tokens and counts; but a sentence is no word of ours, whatever its key."""
+    voice = Voice(IID, "minimal")
+    data = {"confirm_token": "c-41f0", "count": 12, "undone": 0, "reason": "Dinner was changed", "token": "for Anna"}
+
+    told = said_to(voice, "undo", data)["data"]
+
+    assert told == {"confirm_token": "c-41f0", "count": 12, "undone": 0, "reason": None, "token": None}
+
+
+@pytest.mark.parametrize("detail", DETAILS)
+def test_the_brake_tells_everybody_how_to_go_on(detail: Detail) -> None:
+    """Token, count and limit are in every brake_on, for an automation that approves."""
+    data: dict[str, Any] = {"token": "r-9f2", "run_id": "r-9f2", "count": 60, "limit": 50}
+    notice = Notice(
+        event_type="brake_on", text="60 are held: Dinner and more.", account=ANNA, reason="brake", data=data
+    )
+
+    told = check("event_system", messages.event(Voice(IID, detail), row(notice), AIDS, NOW))
+
+    assert {key: told[key] for key in data} == data and told["reason"] == "brake"
+    assert (told["text"] is None) == (detail == "minimal")
+
+
+def test_a_brake_without_a_token_breaks_the_contract() -> None:
+    """The schema asks for it, of this type only."""
+    for kind in ("brake_released", "quota_restored"):
+        check("event_system", messages.event(VOICE, row(Notice(event_type=kind, text="")), AIDS, NOW))
+    with pytest.raises(jsonschema.ValidationError):
+        check("event_system", messages.event(VOICE, row(Notice(event_type="brake_on", text="")), AIDS, NOW))
+
+
+@pytest.mark.parametrize("detail", DETAILS)
+def test_what_can_be_undone_carries_its_token(detail: Detail) -> None:
+    """At every level; without it only the last deed could be taken back."""
+    outcome = msgspec.structs.replace(INVITED, undo_token="u-17-3fa9")
+
+    told = check("event_calendar", messages.event(Voice(IID, detail), row(outcome), AIDS, NOW))
+
+    assert told["undo_token"] == "u-17-3fa9"
+    assert check("event_calendar", messages.event(VOICE, row(), AIDS, NOW))["undo_token"] is None
+
+
+def test_an_undo_tells_who_was_taken_off() -> None:
+    """Not in the minimum; and nobody was added."""
+    undone = msgspec.structs.replace(
+        INVITED, event_type="undone", guests_added=(), guests_removed=("bob@example.com", "carol@example.com")
+    )
+
+    told, least = (
+        check("event_calendar", messages.event(voice, row(undone), AIDS, NOW))
+        for voice in (VOICE, Voice(IID, "minimal"))
+    )
+
+    assert (told["event_type"], told["guests_added"]) == ("undone", [])
+    assert told["guests_removed"] == ["bob@example.com", "carol@example.com"] and least["guests_removed"] == []
+
+
+def test_what_the_brake_keeps_says_until_when() -> None:
+    """A single event goes on by itself; a pass waits for a person, without a time."""
+    alone = msgspec.structs.replace(
+        INVITED, event_type="held", guests_added=(), reason="brake", reason_text="It goes on at 14:20.", retry_at=NOW
+    )
+
+    told = check("event_calendar", messages.event(VOICE, row(alone), AIDS, NOW))
+    of_pass = check(
+        "event_calendar", messages.event(VOICE, row(msgspec.structs.replace(alone, retry_at=None)), AIDS, NOW)
+    )
+
+    assert (told["reason"], told["retry_at"], told["reason_text"]) == ("brake", rfc3339(NOW), "It goes on at 14:20.")
+    assert of_pass["retry_at"] is None
+
+
+def test_an_account_says_until_when_it_waits_or_rests() -> None:
+    """Null while it does neither."""
+    snapshot = example_snapshot()
+    busy = msgspec.structs.replace(snapshot.accounts[0], held=3, waiting_until=NOW + 60, resting_until=NOW + 3600)
+
+    calm, told = (
+        check("account_state", messages.account_state(VOICE, account, snapshot.settings, NOW))
+        for account in (snapshot.accounts[0], busy)
+    )
+
+    assert (calm["held"], calm["waiting_until"], calm["resting_until"]) == (0, None, None)
+    assert (told["held"], told["waiting_until"], told["resting_until"]) == (3, rfc3339(NOW + 60), rfc3339(NOW + 3600))
+
+
+def test_a_long_explanation_is_cut_between_lines() -> None:
+    """It stays valid JSON of 4 KB; what is short beside it stays whole."""
+    lines = [f"rule {number}: its title does not match (?i)schöol {number:03}" for number in range(200)]
+
+    told = said_to(VOICE, "explain", EXPLAINED | {"tried": "\n".join(lines), "history": "é" * 9000})["data"]
+
+    *kept, last = told["tried"].split("\n")
+    assert last == "…" and len(kept) > 5 and kept == lines[: len(kept)]
+    assert told["history"].strip("é") == "…" and len(told["history"]) > 300
+    assert {key: told[key] for key in ("title", "decision", "rule")} == {
+        "title": "Dinner",
+        "decision": "skip",
+        "rule": "default",
+    }
+
+
+@given(st.lists(st.text(max_size=400), max_size=60), st.sampled_from(DETAILS))
+def test_any_preview_fits(titles: list[str], detail: Detail) -> None:
+    """Whatever people call their events."""
+    told = said_to(Voice(IID, detail), "preview", {**FORESEEN, "first": "\n".join(titles)}, "\n".join(titles))
+
+    assert told["data"]["invite"] == 3
 
 
 def test_an_account_shows_its_own_switches_and_every_pause() -> None:

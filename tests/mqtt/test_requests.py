@@ -2,11 +2,13 @@
 
 import json
 
+import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from addon.mqtt.requests import COMMANDS, MOST_BYTES, Refusal, Request, parse
+from tests.mqtt.schemas import schema
 
 NOW = 1_790_000_000.0  # 2026-09-21T14:13:20Z
 
@@ -102,6 +104,25 @@ def test_an_unknown_command_is_told_the_known_ones() -> None:
         ("set", {"args": {"key": "auto_invite"}}, "value"),
         ("set", {"args": {"value": True}}, "key"),
         ("set", {"args": {"key": "auto_invite", "value": [1]}}, "value"),
+        ("undo", {"args": {"token": 7}}, "token"),
+        ("undo", {"args": {"minutes": "30"}}, "minutes"),
+        ("undo", {"args": {"minutes": 0}}, "minutes"),
+        ("undo", {"args": {"last": "yes"}}, "last"),
+        ("undo", {"args": {"last": 1}}, "last"),
+        ("undo", {"args": {"confirm": True}}, "confirm"),
+        ("undo", {"args": {"all": True}}, "all"),
+        ("undo", {"token": "u-1-abcd"}, "token"),
+        ("approve", {"args": {"token": True}}, "token"),
+        ("approve", {"args": {"minutes": 5}}, "minutes"),
+        ("discard", {"args": {"token": ["r-1"]}}, "token"),
+        ("explain", {"args": {}}, "event_id"),
+        ("explain", {"args": {"event_id": None}}, "event_id"),
+        ("explain", {"args": {"event_id": 5}}, "event_id"),
+        ("preview", {"args": {"days": 0}}, "days"),
+        ("preview", {"args": {"days": "7"}}, "days"),
+        ("preview", {"args": {"rule": "x"}}, "rule"),
+        ("apply", {"args": {"days": -1}}, "days"),
+        ("apply", {"args": {"rule": False}}, "rule"),
         ("ping", {"v": 2}, "v"),
         ("ping", {"v": True}, "v"),
         ("ping", {"id": ""}, "id"),
@@ -122,11 +143,57 @@ def test_what_is_wrong_in_a_command_is_named(name: str, document: dict[str, obje
     assert refused.message.startswith(f"{key}: ")
 
 
-def test_a_bare_word_is_refused_where_arguments_are_needed() -> None:
-    """`set` cannot guess what to set."""
-    refused = parse("set", b"PRESS", NOW)
+@pytest.mark.parametrize(("name", "key"), [("set", "key"), ("explain", "event_id")])
+def test_a_bare_word_is_refused_where_arguments_are_needed(name: str, key: str) -> None:
+    """`set` cannot guess what to set, `explain` not what to explain."""
+    refused = parse(name, b"PRESS", NOW)
 
-    assert isinstance(refused, Refusal) and refused.code == "invalid" and "key" in refused.message
+    assert isinstance(refused, Refusal) and refused.code == "invalid" and key in refused.message
+
+
+@pytest.mark.parametrize("name", ["undo", "approve", "discard", "preview", "apply"])
+@pytest.mark.parametrize("payload", [b"PRESS", b"{}", b'{"args":{}}'])
+def test_nothing_named_is_what_was_last_or_everything(name: str, payload: bytes) -> None:
+    """The last deed, everything that is held, all rules; the engine knows which."""
+    assert parse(name, payload, NOW) == Request(name, None, {})
+
+
+@pytest.mark.parametrize(
+    ("name", "args"),
+    [
+        ("undo", {"token": "u-17-3fa9"}),
+        ("undo", {"event_id": "dinner1"}),
+        ("undo", {"run_id": "r-9f2", "confirm": "c-1"}),
+        ("undo", {"minutes": 30}),
+        ("undo", {"minutes": 0.5}),
+        ("undo", {"last": True}),
+        ("approve", {"token": "r-9f2"}),
+        ("discard", {"token": "r-9f2"}),
+        ("explain", {"event_id": "https://calendar.example.com/event?eid=abc"}),
+        ("preview", {"days": 14, "account": "a7c1"}),
+        ("apply", {"days": 14.0, "rule": "family", "account": "anna@example.com"}),
+    ],
+)
+def test_arguments_come_out_as_they_were_sent(name: str, args: dict[str, str | float | bool]) -> None:
+    """Nothing is guessed, nothing is turned into another type."""
+    asked = parse(name, json.dumps({"args": args}).encode(), NOW)
+
+    assert asked == Request(name, None, args)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        *(("undo", key) for key in ("token", "event_id", "run_id", "minutes")),
+        *(("approve", "token"), ("discard", "token"), ("apply", "rule"), ("apply", "account")),
+    ],
+)
+@pytest.mark.parametrize("value", [None, ""])
+def test_an_argument_that_narrows_may_not_be_empty(name: str, key: str, value: str | None) -> None:
+    """An automation whose trigger has no token must not approve everything, nor undo what somebody else did last."""
+    refused = parse(name, json.dumps({"args": {key: value}}).encode(), NOW)
+
+    assert isinstance(refused, Refusal) and refused.code == "invalid" and refused.message.startswith(f"{key}: ")
 
 
 def test_a_command_is_stale_when_its_time_is_over() -> None:
@@ -142,6 +209,32 @@ def test_a_command_is_stale_when_its_time_is_over() -> None:
 def test_a_null_argument_is_one_that_was_not_given() -> None:
     """Templates write null for what they do not know."""
     assert parse("resync", b'{"args":{"account":null}}', NOW) == Request("resync", None, {})
+
+
+def test_the_schema_names_every_command_with_its_arguments() -> None:
+    """`docs/schemas` is what others write their commands by."""
+    told = schema("command")["$defs"]
+
+    assert {name: set(args.get("properties", {})) for name, args in told.items()} == {
+        name: set(arguments) for name, arguments in COMMANDS.items()
+    }
+    assert {name: args.get("required", []) for name, args in told.items()} == {
+        name: [key for key, argument in arguments.items() if argument.required] for name, arguments in COMMANDS.items()
+    }
+
+
+arguments = st.none() | st.booleans() | st.integers(-3, 3) | st.sampled_from(["", "x", "u-1-abcd"])
+names = st.sampled_from(sorted({key for found in COMMANDS.values() for key in found} | {"other"}))
+
+
+@given(st.sampled_from(sorted(COMMANDS)), st.dictionaries(names, arguments, max_size=3))
+def test_the_schema_takes_what_we_take(name: str, args: dict[str, object]) -> None:
+    """And refuses what we refuse."""
+    asked = parse(name, json.dumps({"args": args}).encode(), NOW)
+
+    assert jsonschema.Draft202012Validator(schema("command")["$defs"][name]).is_valid(args) == isinstance(
+        asked, Request
+    )
 
 
 @given(st.sampled_from([*COMMANDS, "x", ""]), st.binary(max_size=200))

@@ -5,6 +5,7 @@ import io
 import random
 import sqlite3
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -16,7 +17,7 @@ from calbot.google.calendars import GoogleCalendars, service
 from calbot.google.transport import AccountHttp
 from calbot.ports import Calendars
 from tests.google_server.api import handle
-from tests.google_server.values import ConnectionLost, Request, Response
+from tests.google_server.values import ConnectionLost, Doc, Request, Response
 from tests.google_server.world import World
 
 API = "https://google.example/calendar/v3/"
@@ -133,11 +134,38 @@ class Disk:
         self._open.clear()
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A write of ours to an event that Google took: its guest list before and after. `late` for a stray one."""
+
+    time: float
+    calendar: str
+    event: str
+    before: tuple[Doc, ...]
+    after: tuple[Doc, ...]
+    late: bool
+
+    @property
+    def added(self) -> frozenset[str]:
+        """The addresses that it brought."""
+        return _addresses(self.after) - _addresses(self.before)
+
+    @property
+    def removed(self) -> frozenset[str]:
+        """The addresses that it took."""
+        return _addresses(self.before) - _addresses(self.after)
+
+
+def _addresses(entries: tuple[Doc, ...]) -> frozenset[str]:
+    return frozenset(str(entry["email"]).lower() for entry in entries)
+
+
 class Wire(urllib3.PoolManager):
     """The pool's place: each request goes straight to the fake Google, and time passes as its answer says.
 
     `during` is called in the middle of each call, before and after Google has worked on it: others act there.
-    `amend` may change an answer. Writes cut off by a crash are kept in `strays`: they may land later.
+    `amend` may change an answer. Writes cut off by a crash are kept in `strays`: they may land later. `written` are
+    the writes to events that Google took, whether their answers came back or not.
     """
 
     def __init__(self, world: World, clock: VirtualClock, seams: Seams) -> None:
@@ -145,6 +173,7 @@ class Wire(urllib3.PoolManager):
         self.during: Callable[[], None] = lambda: None
         self.amend: Callable[[Request, Response], None] = lambda _request, _response: None
         self.strays: list[Request] = []
+        self.written: list[Written] = []
         self._world = world
         self._clock = clock
         self._seams = seams
@@ -169,7 +198,7 @@ class Wire(urllib3.PoolManager):
                 self.strays.append(request)
             raise
         try:
-            answer = handle(self._world, request)
+            answer = self._hand_over(request)
         except ConnectionLost as error:
             self._seams.cross("after a call, its answer lost")
             raise urllib3.exceptions.ProtocolError("the connection broke") from error
@@ -194,7 +223,26 @@ class Wire(urllib3.PoolManager):
     def land(self, request: Request) -> None:
         """Let a stray write arrive at Google; nobody waits for its answer."""
         with contextlib.suppress(ConnectionLost):
-            handle(self._world, request)
+            self._hand_over(request, late=True)
+
+    def _hand_over(self, request: Request, *, late: bool = False) -> Response:
+        if request.method != "PATCH":
+            return handle(self._world, request)
+        event = request.path.rpartition("/")[2]
+        before = {name: self._entries(name, event) for name in self._world.calendars}
+        number = len(self._world.calls)
+        try:
+            return handle(self._world, request)
+        finally:
+            (call,) = self._world.calls[number:]
+            if call.applied:
+                after = self._entries(call.calendar, event)
+                now = self._clock.now()
+                self.written.append(Written(now, call.calendar, event, before[call.calendar], after, late))
+
+    def _entries(self, calendar: str, event: str) -> tuple[Doc, ...]:
+        row = self._world.calendars[calendar].rows.get(event)
+        return () if row is None else tuple(row.doc.get("attendees", ()))
 
 
 @lru_cache(maxsize=1)

@@ -11,10 +11,11 @@ from calbot.deeds import Decide, Result, Task
 from calbot.engine import AFTER_TROUBLE, Engine
 from calbot.errors import StoreError
 from calbot.inbox import Finished, Inbox
-from calbot.model import Channel, Command, Notice, Outcome
+from calbot.model import Answer, Channel, Command, Notice, Outcome
 from calbot.ports import Calendars
 from calbot.settings import Settings
 from calbot.slots import Slots, attempt
+from calbot.store import commands
 from calbot.store.database import Database
 from calbot.worker import Worker
 from tests.google_server.channels import Push
@@ -200,6 +201,47 @@ class Simulation:
         self._commands += 1
         self.engine.carry_out(Command(name=name, id=f"command-{self._commands}", args={**args}))
 
+    def ask(self, name: str, within: float = 3600.0, **args: str | float | None) -> Answer:
+        """Give the engine a command through its table, as every door does, and go on until it is answered."""
+        self._commands += 1
+        command = Command(name=name, id=f"command-{self._commands}", args={**args}, received=self.clock.now())
+        with self.database.write() as tx:
+            commands.add(tx, command)
+        self.engine.carry_out(command)
+        end = self.clock.now() + within
+        while (answer := self.answer_to(command.id)) is None:
+            assert self.clock.now() < end, f"{name} was not answered within {within:g} s: {self.open_rows()}"
+            if not self.turn():
+                self.clock.to(self._next_time())
+        return answer
+
+    def take_up(self) -> None:
+        """Carry out what was asked and never answered, as a door does when it opens again."""
+        for command in commands.unfinished(self.database.read()):
+            self.engine.carry_out(command)
+
+    def answer_to(self, command: str) -> Answer | None:
+        """Return the final answer to a command, if there is one."""
+        return commands.known(self.database.read(), command, self.clock.now())[1]
+
+    def back_up(self) -> bytes:
+        """Keep the store as it is now; the engine is restarted for it."""
+        self.die()
+        backup = self._store().read_bytes()
+        self.start()
+        return backup
+
+    def restore(self, backup: bytes) -> None:
+        """Begin a life with the store of an earlier day."""
+        self.die()
+        self._store().write_bytes(backup)
+        for rest in ("-wal", "-shm"):
+            Path(f"{self._store()}{rest}").unlink(missing_ok=True)
+        self.start()
+
+    def _store(self) -> Path:
+        return self.directory / "calbot.db"
+
     def live(self, within: float = 2 * DAY) -> None:
         """Go on until all is quiet, getting up again after every crash."""
         while True:
@@ -306,6 +348,11 @@ class Simulation:
     def open_rows(self) -> list[tuple[object, ...]]:
         """The ledger's rows that wait for something other than a person."""
         question = "SELECT event, verb, state, reason FROM deed WHERE state IN ('planned', 'started', 'parked')"
+        return self.database.read().execute(question).fetchall()
+
+    def held_rows(self) -> list[tuple[object, ...]]:
+        """The ledger's rows that wait for a person."""
+        question = "SELECT event, verb, run_id, reason FROM deed WHERE state = 'held'"
         return self.database.read().execute(question).fetchall()
 
     def history(self, event: str) -> list[tuple[object, ...]]:

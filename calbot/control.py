@@ -1,0 +1,256 @@
+"""What a person may do about Calbot's decisions: approve, discard, undo, take up; see ahead, and ask why."""
+
+import hashlib
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping
+
+from calbot.errors import BadOptions
+from calbot.explaining import Explanation, explain
+from calbot.inbox import Item, TakeBack, TakeUp
+from calbot.model import Answer, Command, Deed, Invite, Notice, Noun, Policy, Retract
+from calbot.moments import day_and_time
+from calbot.ports import Clock, Random
+from calbot.preview import AHEAD, Foreseen, preview
+from calbot.store import fates, ledger, outbox, undoable
+from calbot.store.database import Database
+from calbot.switchboard import Switchboard
+from calbot.wishes import Scope
+
+Data = dict[str, str | int | float | bool | None]
+MOST_DAYS = 3650.0
+SHOWN = 10
+
+
+class Letters(Noun, frozen=True):
+    """What goes to which accounts' inboxes; their answers make the command's."""
+
+    to: Mapping[str, Item]
+
+
+def run_of(command: Command) -> str:
+    """Return the run under which a command's deeds are written down: the same however often it is taken up."""
+    return f"w-{hashlib.sha256(command.id.encode()).hexdigest()[:12]}"
+
+
+class Control:
+    """Decides what a command means; the accounts' workers do it. `workers` names the accounts that are watched."""
+
+    def __init__(
+        self,
+        switchboard: Switchboard,
+        workers: Callable[[], tuple[str, ...]],
+        database: Database,
+        clock: Clock,
+        random: Random,
+    ) -> None:
+        self._switchboard = switchboard
+        self._workers = workers
+        self._database = database
+        self._clock = clock
+        self._random = random
+
+    def release(self, command: Command, *, approve: bool) -> Answer:
+        """Let held work go on, or let go of it: of the run that `token` names, or all of it."""
+        token = command.args.get("token")
+        with self._database.write() as tx:
+            deeds = ledger.held(tx, str(token) if token else None, command.received)
+            if not deeds:
+                which = f" under {str(token)[:40]!r}" if token else ""
+                return Answer(status="error", code="not_found", message=f"Nothing is held{which}.")
+            for deed in deeds:
+                if approve:
+                    ledger.approve(tx, deed)
+                    continue
+                ledger.set_aside(tx, deed, "discarded", self._clock.now())
+                if isinstance(deed.action, Invite):
+                    fates.note(tx, deed.key, deed.action.guests, "discarded", self._clock.now())
+            text = f"{_many(len(deeds), 'event')} {'approved' if approve else 'discarded'}: "
+            text += "the invitations go out now." if approve else "nobody is invited to them."
+            data: Data = {"count": len(deeds), "approved": approve}
+            said = [Notice(event_type="brake_released", text=text, data=data)]
+            outbox.put(tx, [*said], self._clock.now(), self._random)
+        return Answer(status="ok", message=text, data={"count": len(deeds)})
+
+    def undo(self, command: Command) -> Answer | Letters:
+        """Have deeds taken back: one by its token, an event's, a run's, those of some minutes, or the last."""
+        tx, run_id = self._database.read(), run_of(command)
+        if ledger.of_wish(tx, run_id):  # Taken up again after a restart: what was meant is written down already.
+            return self._to_all(TakeBack(command.id, run_id, (), command.source))
+        numbers = self._meant(command)
+        if numbers is None:
+            text = "There is nothing under this token any more; what was done is kept for 90 days."
+            return Answer(status="error", code="undo_expired", message=text)
+        deeds = [deed for number in numbers if (deed := ledger.by_id(tx, number)) is not None]
+        if not deeds:
+            return Answer(status="error", code="not_found", message="There is nothing to undo.")
+        removals = sum(len(d.action.guests) for d in deeds if d.state == "done" and isinstance(d.action, Invite))
+        token = hashlib.sha256(repr(sorted(numbers)).encode()).hexdigest()[:12]
+        most = self._switchboard.effective().removals_per_pass
+        if removals > most and command.args.get("confirm") != token:
+            text = (
+                f"This takes {removals} guests off {_many(len(deeds), 'event')}, more than {most} at once: confirm it."
+            )
+            data: Data = {"confirm_token": token, "count": removals}
+            return Answer(status="error", code="confirm_required", message=text, data=data)
+        accounts = {deed.key.account for deed in deeds}
+        unknown = accounts - set(self._workers())
+        if unknown:
+            text = f"{', '.join(sorted(unknown))} is no longer watched; sign it in again first."
+            return Answer(status="error", code="auth_required", message=text)
+        own = {account: tuple(d.id for d in deeds if d.key.account == account) for account in accounts}
+        return Letters({a: TakeBack(command.id, run_id, ids, command.source) for a, ids in own.items()})
+
+    def _meant(self, command: Command) -> list[int] | None:
+        tx, args = self._database.read(), command.args
+        names = [name for name in ("token", "event_id", "run_id", "minutes") if args.get(name) is not None]
+        if len(names) > 1 or (names and args.get("last")):
+            raise BadOptions("undo: say one of token, event_id, run_id, minutes or last, not several.")
+        value = args.get(names[0]) if names else None
+        match names:
+            case ["token"]:
+                return undoable.by_token(tx, str(value))
+            case ["event_id"]:
+                return undoable.of_event(tx, str(value))
+            case ["run_id"]:
+                return undoable.of_run(tx, str(value))
+            case ["minutes"]:
+                return undoable.since(tx, command.received - 60 * _positive("minutes", value))
+            case _:
+                return undoable.last(tx)
+
+    def undone(self, command: Command, errors: tuple[str, ...]) -> Answer:
+        """Return what is said to an undo once all accounts had their turn."""
+        deeds = ledger.of_wish(self._database.read(), run_of(command))
+        taken = [d for d in deeds if d.verb == "retract" and d.state == "done"]
+        gone = [d for d in deeds if d.verb == "retract" and d.state in {"skipped", "superseded"}]
+        left = [d for d in deeds if d.verb == "retract" and d not in taken and d not in gone]
+        said = [_taken_back(taken)] if taken else []
+        if gone:
+            said.append(f"{_many(len(gone), 'event')}: the guests were off already.")
+        said += [f"Not taken back: {deed.reason_text or 'it waits for Google.'}" for deed in left[:3]]
+        data: Data = {"undone": len(taken) + len(gone), "left": len(left)}
+        if not said and not errors:
+            return Answer(status="ok", message="What had not gone out yet is discarded.", data=data)
+        text = " ".join([*said, *errors])
+        if not left and not errors:
+            return Answer(status="ok", message=text, data=data)
+        if taken or gone:
+            return Answer(status="partial", message=text, data=data)
+        code = "auth_required" if errors else "upstream_error"
+        return Answer(status="error", code=code, message=text, data=data)
+
+    def take_up(self, command: Command, account: str | None) -> Answer | Letters:
+        """Have the rules applied to known events of the next days that were left alone."""
+        days = _days(command.args.get("days"))
+        rule = command.args.get("rule")
+        rules = {one.name for email in self._workers() for one in self._policy(email).rules}
+        if rule is not None and rule not in rules:
+            known = ", ".join(sorted(rules)) or "none"
+            return Answer(
+                status="error", code="not_found", message=f"There is no rule {str(rule)[:60]!r}; known: {known}."
+            )
+        scope = Scope(days, str(rule) if rule is not None else None)
+        letter = TakeUp(command.id, run_of(command), scope, command.source)
+        accounts = [email for email in self._workers() if account in {None, email}]
+        if not accounts:
+            return Answer(status="error", code="not_found", message="Calbot watches no account yet.")
+        return Letters(dict.fromkeys(accounts, letter))
+
+    def taken_up(self, command: Command, errors: tuple[str, ...]) -> Answer:
+        """Return what is said to an apply once all accounts have planned."""
+        deeds = ledger.of_wish(self._database.read(), run_of(command))
+        counts = Counter(deed.state for deed in deeds)
+        held, skipped = counts["held"], counts["skipped"]
+        planned = len(deeds) - held - skipped
+        said = [f"{_many(planned, 'event')} to invite to." if planned else ""]
+        said += [f"{_many(held, 'event')} held: approve or discard them." if held else ""]
+        said += [f"Dry run: {_many(skipped, 'event')} would be invited to." if skipped else ""]
+        if not deeds:
+            off = not self._switchboard.effective().auto_invite
+            said = ["Auto-invite is off, so nobody is invited." if off else "There is nobody to invite."]
+        data: Data = {"planned": planned, "held": held}
+        text = " ".join([*filter(None, said), *errors])
+        return Answer(status="partial" if errors else "ok", message=text, data=data)
+
+    def preview(self, command: Command, account: str | None) -> Answer:
+        """Say what the rules would do, in numbers and the first ten events."""
+        tx, days = self._database.read(), _days(command.args.get("days"))
+        found = preview(tx, self._policy, self._clock.now(), days=days, account=account)
+        wanted = [one for one in found if isinstance(one.action, Invite)]
+        guests = sum(len(one.action.guests) for one in wanted if isinstance(one.action, Invite))
+        text = f"{_many(len(wanted), 'event')} of {len(found)} would be invited to."
+        data: Data = {
+            "invite": len(wanted),
+            "guests": guests,
+            "skip": len(found) - len(wanted),
+            "first": "\n".join(_line(one) for one in wanted[:SHOWN]),
+        }
+        return Answer(status="ok", message=text, data=data)
+
+    def explain(self, command: Command) -> Answer:
+        """Say which rules were tried on an event, what is decided, and what was done."""
+        wanted = str(command.args.get("event_id", ""))
+        found = explain(self._database.read(), wanted, self._policy, self._clock.now())
+        if not found:
+            return Answer(status="error", code="not_found", message=f"Calbot knows no event {wanted[:60]!r}.")
+        return Answer(status="ok", message=_verdict(found[0]), data=self._explained(found[0]))
+
+    def _explained(self, one: Explanation) -> Data:
+        action, zone = one.action, self._policy(one.key.account).time_zone
+        history = [
+            f"{day_and_time(past.at, zone)} {past.verb} {past.state}: {past.text or ', '.join(past.guests)}"
+            for past in one.history
+        ]
+        return {
+            "event_id": one.key.event,
+            "account": one.key.account,
+            "calendar": one.calendar_name or one.key.calendar,
+            "title": one.event.title if one.event is not None else None,
+            "decision": "invite" if isinstance(action, Invite) else "skip",
+            "reason": getattr(action, "reason", None),
+            "rule": getattr(action, "rule", None),
+            "tried": "\n".join(f"{tried.rule}: {tried.why}" for tried in one.tried),
+            "history": "\n".join(history),
+        }
+
+    def _policy(self, account: str) -> Policy:
+        return self._switchboard.orders(account, self._clock.now()).policy
+
+    def _to_all(self, letter: Item) -> Letters:
+        return Letters(dict.fromkeys(self._workers(), letter))
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def _positive(name: str, value: object) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf:
+        return float(value)
+    raise BadOptions(f"{name}: write a number above 0.")
+
+
+def _days(value: object) -> float:
+    return float(AHEAD) if value is None else min(MOST_DAYS, _positive("days", value))
+
+
+def _line(one: Foreseen) -> str:
+    guests = ", ".join(one.action.guests) if isinstance(one.action, Invite) else ""
+    return f"{one.event.start[:16]} {one.event.title or '(no title)'}: {guests}"
+
+
+def _verdict(one: Explanation) -> str:
+    action = one.action
+    if action is None:
+        return "The event is gone; its history is what is left."
+    if isinstance(action, Invite):
+        return f"{' and '.join(action.guests)} would be invited, by the rule {action.rule}."
+    return getattr(action, "text", "")
+
+
+def _taken_back(deeds: list[Deed]) -> str:
+    if len(deeds) == 1 and isinstance(action := deeds[0].action, Retract):
+        return f"{' and '.join(action.guests)} taken off “{action.event.title or 'an event without a title'}” again."
+    guests = sum(len(deed.action.guests) for deed in deeds if isinstance(deed.action, Retract))
+    return f"{_many(guests, 'guest')} taken off {_many(len(deeds), 'event')} again."

@@ -1,0 +1,86 @@
+"""One account's share in what people ask: planned when nothing of it is under way, answered when all was tried."""
+
+from calbot.dispatch import Dispatch
+from calbot.house import House
+from calbot.inbox import TakeBack, TakeUp
+from calbot.model import CalendarKey
+from calbot.ports import Clock, Random
+from calbot.record import Run
+from calbot.store import ledger
+from calbot.store.database import Database
+from calbot.wishes import Planned, take_back, take_up
+
+PAUSED = "Calbot is paused; it is done when it goes on."
+
+
+class Errands:
+    """Takes letters, plans what they ask for once, and tells the house when this account is done with them."""
+
+    def __init__(
+        self,
+        account: str,
+        calendars: tuple[str, ...],
+        house: House,
+        dispatch: Dispatch,
+        database: Database,
+        clock: Clock,
+        random: Random,
+    ) -> None:
+        self._account = account
+        self._calendars = calendars
+        self._house = house
+        self._dispatch = dispatch
+        self._database = database
+        self._clock = clock
+        self._random = random
+        self._asked: list[TakeBack | TakeUp] = []
+        self._planned: list[TakeBack | TakeUp] = []
+
+    def ask(self, letter: TakeBack | TakeUp) -> None:
+        """Take a letter in."""
+        self._asked.append(letter)
+
+    def plan(self) -> None:
+        """Write down what the letters ask for; one about a deed that is in the slots just now waits for it."""
+        for letter in list(self._asked):
+            if isinstance(letter, TakeBack) and self._dispatch.has_any_of(letter.deeds):
+                continue
+            with self._database.write() as tx:
+                known = ledger.of_wish(tx, letter.run_id, self._account)
+                planned = Planned((), frozenset())
+                if not known and isinstance(letter, TakeBack):
+                    now = self._clock.now()
+                    planned = take_back(tx, letter.deeds, letter.run_id, letter.source, now, self._random)
+                elif not known and isinstance(letter, TakeUp):
+                    run = self._run(letter)
+                    keys = [CalendarKey(self._account, calendar) for calendar in self._calendars]
+                    found = [deed for key in keys for deed in take_up(tx, key, letter.scope, run, self._random)]
+                    planned = Planned(tuple(found), frozenset())
+            self._asked.remove(letter)
+            self._planned.append(letter)
+            self._dispatch.take(planned)
+            self._house.wrote()
+
+    def answer(self, signed_out: str | None) -> None:
+        """Tell the house of each letter of which nothing is left to be tried, or can be for now."""
+        for letter in list(self._planned):
+            error = signed_out
+            if error is None and self._house.orders(self._account).paused:
+                error = PAUSED
+            if isinstance(letter, TakeUp) or self._was_tried(letter.run_id):
+                self._done(letter, None)
+            elif error is not None:
+                self._done(letter, error)
+
+    def _was_tried(self, run_id: str) -> bool:
+        deeds = ledger.of_wish(self._database.read(), run_id, self._account)
+        return all(deed.state not in {"planned", "started"} for deed in deeds)
+
+    def _done(self, letter: TakeBack | TakeUp, error: str | None) -> None:
+        self._planned.remove(letter)
+        self._house.did(self._account, letter.command_id, error)
+
+    def _run(self, letter: TakeUp) -> Run:
+        policy, now = self._house.orders(self._account).policy, self._clock.now()
+        return Run(id=letter.run_id, source=letter.source, seen_at=now, now=now, policy=policy)
+

@@ -1,0 +1,53 @@
+"""Why an event was, or was not, invited to: the rules as they are held against it now, and what was done before."""
+
+from calbot.model import Action, CalendarKey, Event, EventKey, Noun, Tried
+from calbot.moments import is_past
+from calbot.preview import Orders, before_it_began, cases
+from calbot.rules import weigh
+from calbot.store import calendars, history
+from calbot.store.database import Tx
+from calbot.store.history import Found, Past
+
+
+class Explanation(Noun, frozen=True, kw_only=True):
+    """One event explained. `action` is what would be decided now; an event that is gone has a history alone."""
+
+    key: EventKey
+    calendar_name: str
+    event: Event | None
+    action: Action | None
+    tried: tuple[Tried, ...]
+    history: tuple[Past, ...]
+
+
+def explain(tx: Tx, text: str, orders: Orders, now: float) -> tuple[Explanation, ...]:
+    """Return the explanation of every event that `text` names: by id, iCalUID, link, else a part of the title."""
+    return tuple(_explained(tx, found, orders, now) for found in history.find_events(tx, text))
+
+
+def _explained(tx: Tx, found: Found, orders: Orders, now: float) -> Explanation:
+    action, tried = _weighed(tx, found.key, found.event, orders, now) if found.event is not None else (None, ())
+    return Explanation(
+        key=found.key,
+        calendar_name=found.calendar_name,
+        event=found.event,
+        action=action,
+        tried=tried,
+        history=tuple(history.of_event(tx, found.key)),
+    )
+
+
+def _weighed(
+    tx: Tx, key: EventKey, event: Event, orders: Orders, now: float
+) -> tuple[Action | None, tuple[Tried, ...]]:
+    """Return what would be decided, and the rules tried; for an event that is over, as they were before it began."""
+    calendar = CalendarKey(key.account, key.calendar)
+    known = calendars.known(tx, calendar)
+    if known is None:
+        return None, ()
+    policy = orders(key.account)
+    ((_, case),) = cases(tx, known.id, calendar, [event], policy, now)
+    action, tried = weigh(event, case)
+    if is_past(event, policy.time_zone, now):
+        _, tried = weigh(event, before_it_began(event, case))
+    return action, tried

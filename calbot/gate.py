@@ -1,0 +1,46 @@
+"""The last look at an invitation before it goes out: has the hour room, and does Google's quota let us."""
+
+from calbot.model import Deed, Invite, Outcome, Policy
+from calbot.planner import BRAKE, brake
+from calbot.record import of_deed, too_many, wait
+from calbot.settle import QUOTA
+from calbot.store import allowance, ledger
+from calbot.store.database import Tx
+
+
+class Gate:
+    """Asks about one deed after the other, within one transaction; what may not go is parked or held there."""
+
+    def __init__(self, tx: Tx, policy: Policy, resting_until: float | None, now: float) -> None:
+        self.said: list[Outcome] = []
+        self._tx = tx
+        self._policy = policy
+        self._resting_until = resting_until
+        self._now = now
+        self._sent: int | None = None
+        self._waiting = 0
+
+    def lets(self, deed: Deed) -> bool:
+        """Say whether the deed may go out now; what a person approved is not asked about the hour's room."""
+        if not isinstance(deed.action, Invite) or deed.state == "started":
+            return True
+        if self._resting_until is not None:
+            text = "Google's limit of invitations is used up."
+            ledger.park(self._tx, deed, self._resting_until, QUOTA, text, uncertain=deed.uncertain)
+            return False
+        guests, limit = len(deed.action.guests), self._policy.invites_per_hour
+        if self._sent is None:
+            self._sent = allowance.sent(self._tx, self._now)
+        verdict = "go" if deed.approved else brake(self._sent, [guests], limit)
+        if verdict == "go":
+            self._sent += guests
+            return True
+        if verdict == "wait":
+            self._waiting += guests
+            stay = wait(self._tx, self._sent + self._waiting - limit, self._policy, self._now)
+            ledger.park(self._tx, deed, stay.until, BRAKE, stay.text, uncertain=deed.uncertain)
+        else:
+            text = too_many(guests, self._sent, limit)
+            ledger.hold(self._tx, deed, BRAKE, text)
+            self.said.append(of_deed("held", deed, reason=BRAKE, reason_text=text))
+        return False

@@ -1,0 +1,117 @@
+"""What the rules would do to the events around today: each known one held against them, and nothing done about it."""
+
+import math
+from collections.abc import Callable, Container, Iterable, Iterator
+
+import msgspec
+
+from calbot.kinds import DeedState
+from calbot.model import Action, CalendarKey, Case, Event, EventKey, Noun, Policy, Tried
+from calbot.moments import instant, is_past
+from calbot.rules import weigh
+from calbot.store import calendars, fates, ledger
+from calbot.store.database import Tx
+
+DAY = 86_400.0
+AHEAD, BACK = 90, 30
+"""How many days the preview looks forward and back, unless it is told otherwise."""
+Orders = Callable[[str], Policy]
+"""The policy for an account's address."""
+
+
+class Foreseen(Noun, frozen=True, kw_only=True):
+    """What the rules say about one event. What is `past` was judged as if it were about to begin.
+
+    `waits` is how far something has come that was decided about it before and is not done yet.
+    """
+
+    key: EventKey
+    calendar_name: str
+    event: Event
+    action: Action
+    tried: tuple[Tried, ...]
+    past: bool
+    waits: DeedState | None = None
+
+
+def preview(
+    tx: Tx,
+    orders: Orders,
+    now: float,
+    *,
+    days: float = AHEAD,
+    back: float = BACK,
+    account: str | None = None,
+    watched: Container[CalendarKey] | None = None,
+) -> tuple[Foreseen, ...]:
+    """Return what the rules would do to what overlaps the last `back` and the next `days` days, by its start.
+
+    A series counts when it is not over before and begins before the end. Switches are left out of it: auto-invite
+    counts as on, a dry run as off. `watched` leaves the calendars out that are no longer looked at.
+    """
+    found: list[Foreseen] = []
+    zones: dict[str, str] = {}
+    for row, name, key in _read_calendars(tx):
+        if account not in {None, key.account} or (watched is not None and key not in watched):
+            continue
+        policy = msgspec.structs.replace(orders(key.account), auto_invite=True, dry_run=False)
+        zones[key.account] = policy.time_zone
+        waiting = {deed.key.event: deed.state for deed in ledger.open_deeds(tx, key.account, key.calendar)}
+        for chunk in calendars.saved(tx, row):
+            near = [event for event in chunk if _is_near(event, policy.time_zone, now - back * DAY, now + days * DAY)]
+            judged = cases(tx, row, key, near, policy, now)
+            found += [_foreseen(name, case, event, now, waiting.get(event.id)) for event, case in judged]
+    return tuple(sorted(found, key=lambda one: (_begin(one.event, zones[one.key.account]), one.key.event)))
+
+
+def cases(
+    tx: Tx, row: int, calendar: CalendarKey, events: Iterable[Event], policy: Policy, now: float
+) -> Iterator[tuple[Event, Case]]:
+    """Yield each of a calendar's events with what a decision about it is made from; `row` is the calendar's."""
+    events = list(events)
+    met = fates.of_events(tx, calendar.account, calendar.calendar, [event.id for event in events])
+    parents = calendars.events(tx, row, {event.series for event in events if event.series is not None})
+    for event in events:
+        parent = parents.get(event.series) if event.series is not None else None
+        yield (
+            event,
+            Case(calendar=calendar, policy=policy, now=now, fates=met.get(event.id, {}), parent=parent),
+        )
+
+
+def before_it_began(event: Event, case: Case) -> Case:
+    """Return the case as it was just before the event began."""
+    begin = instant(event.start, case.policy.time_zone)
+    return case if begin is None else msgspec.structs.replace(case, now=begin - 1.0)
+
+
+def _foreseen(calendar_name: str, case: Case, event: Event, now: float, waits: DeedState | None) -> Foreseen:
+    past = is_past(event, case.policy.time_zone, now)
+    action, tried = weigh(event, before_it_began(event, case) if past else case)
+    return Foreseen(
+        key=EventKey(case.calendar.account, case.calendar.calendar, event.id),
+        calendar_name=calendar_name,
+        event=event,
+        action=action,
+        tried=tried,
+        past=past,
+        waits=waits,
+    )
+
+
+def _read_calendars(tx: Tx) -> list[tuple[int, str, CalendarKey]]:
+    """Return row, name and key of each calendar that was read to its end at least once."""
+    rows = tx.execute(
+        "SELECT id, name, account, calendar FROM calendar WHERE last_success IS NOT NULL ORDER BY account, calendar"
+    )
+    return [(row, name, CalendarKey(account, calendar)) for row, name, account, calendar in rows.fetchall()]
+
+
+def _is_near(event: Event, time_zone: str, first: float, last: float) -> bool:
+    return _begin(event, time_zone) < last and not is_past(event, time_zone, first)
+
+
+def _begin(event: Event, time_zone: str) -> float:
+    """Return when the event begins; one that does not say so counts as always near, and comes first."""
+    begin = instant(event.start, time_zone)
+    return -math.inf if begin is None else begin

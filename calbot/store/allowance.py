@@ -1,0 +1,45 @@
+"""How much of the hour's allowance of invitations is used, and when there is room again."""
+
+from calbot.planner import BRAKE
+from calbot.store.database import Tx
+
+HOUR = 3600.0
+_SENT = "verb = 'invite' AND state IN ('done', 'undone') AND finished_at > ?"
+
+
+def sent(tx: Tx, now: float) -> int:
+    """Return the invitations that went out in the last hour or are going out."""
+    (count,) = tx.execute(
+        f"SELECT (SELECT coalesce(sum(guests), 0) FROM deed WHERE {_SENT}) + "
+        "(SELECT coalesce(sum(guests), 0) FROM deed WHERE verb = 'invite' AND state = 'started')",
+        (now - HOUR,),
+    ).fetchone()
+    return int(count)
+
+
+def promised(tx: Tx) -> int:
+    """Return the invitations that are decided and will go out; what the brake keeps is not among them."""
+    (count,) = tx.execute(
+        "SELECT coalesce(sum(guests), 0) FROM deed WHERE verb = 'invite' AND "
+        "(state = 'planned' OR (state = 'parked' AND reason IS NOT ?))",
+        (BRAKE,),
+    ).fetchone()
+    return int(count)
+
+
+def waiting(tx: Tx) -> int:
+    """Return the invitations that wait by themselves until the hour has room."""
+    (count,) = tx.execute(
+        "SELECT coalesce(sum(guests), 0) FROM deed WHERE verb = 'invite' AND state = 'parked' AND reason = ?", (BRAKE,)
+    ).fetchone()
+    return int(count)
+
+
+def room_at(tx: Tx, now: float, lacking: int) -> float:
+    """Return when `lacking` of the last hour's invitations will be an hour old; in an hour at the latest."""
+    rows = tx.execute(f"SELECT finished_at, guests FROM deed WHERE {_SENT} ORDER BY finished_at", (now - HOUR,))
+    for finished_at, guests in rows:
+        lacking -= guests
+        if lacking <= 0:
+            return float(finished_at) + HOUR
+    return now + HOUR

@@ -1,0 +1,46 @@
+"""Which deeds a person means who wants something undone; numbers of the ledger, newest first."""
+
+from calbot.model import EventKey
+from calbot.store.database import Tx
+from calbot.store.history import deed_of, undo_token
+
+_INVITATION = "verb = 'invite'"
+_FREE = (
+    "NOT EXISTS (SELECT 1 FROM deed r WHERE r.account = deed.account AND r.calendar = deed.calendar"
+    " AND r.event = deed.event AND r.verb = 'retract' AND r.state IN ('planned', 'started', 'parked', 'held'))"
+)
+"""Nobody is taking it back already."""
+_LIVE = f"(state IN ('planned', 'started', 'parked', 'held') OR (state = 'done' AND {_FREE}))"
+
+
+def last(tx: Tx) -> list[int]:
+    """Return the invitation that went out last and is not undone."""
+    return _numbers(tx, f"state = 'done' AND {_FREE} ORDER BY finished_at DESC, id DESC LIMIT 1", ())
+
+
+def by_token(tx: Tx, token: str) -> list[int] | None:
+    """Return the invitation that this token is for; empty when it was undone, None when there is none such."""
+    number = deed_of(token)
+    row = tx.execute("SELECT account, calendar, event FROM deed WHERE id = ?", (number,)).fetchone()
+    if number is None or row is None or undo_token(number, EventKey(*row)) != token.strip():
+        return None
+    return _numbers(tx, f"id = ? AND {_LIVE}", (number,))
+
+
+def of_event(tx: Tx, event_id: str) -> list[int]:
+    """Return the invitations to the event of this id, on whatever calendar."""
+    return _numbers(tx, f"event = ? AND {_LIVE} ORDER BY id DESC", (event_id,))
+
+
+def of_run(tx: Tx, run_id: str) -> list[int]:
+    """Return the invitations of a run."""
+    return _numbers(tx, f"run_id = ? AND {_LIVE} ORDER BY id DESC", (run_id,))
+
+
+def since(tx: Tx, moment: float) -> list[int]:
+    """Return the invitations that went out, or were decided, after this moment (epoch seconds)."""
+    return _numbers(tx, f"coalesce(finished_at, planned_at) > ? AND {_LIVE} ORDER BY id DESC", (moment,))
+
+
+def _numbers(tx: Tx, which: str, bounds: tuple[str | float | None, ...]) -> list[int]:
+    return [number for (number,) in tx.execute(f"SELECT id FROM deed WHERE {_INVITATION} AND {which}", bounds)]

@@ -1,0 +1,96 @@
+"""What a person asks of an account's events: to take deeds back, to take events up; written down as deeds."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from calbot.model import (
+    CalendarKey,
+    Deed,
+    Event,
+    EventKey,
+    Invite,
+    Notice,
+    Noun,
+    Outcome,
+    Retract,
+    Skip,
+)
+from calbot.moments import instant
+from calbot.planner import Verdict
+from calbot.ports import Random
+from calbot.preview import DAY, cases
+from calbot.record import Run, enter, of_deed
+from calbot.rules import weigh
+from calbot.store import calendars as calendar_store
+from calbot.store import fates, ledger, outbox
+from calbot.store.database import Tx
+
+
+class Planned(Noun, frozen=True):
+    """Deeds to carry out because a person asked for them, and rows that a person lets go of."""
+
+    deeds: tuple[Deed, ...]
+    dropped: frozenset[int]
+
+
+def take_back(tx: Tx, deeds: Iterable[int], run_id: str, source: str, now: float, random: Random) -> Planned:
+    """Write down that these deeds are undone: what is done is taken back, what is not done yet is let go.
+
+    Guests whom somebody has taken off, or put there anew, since are no longer the deed's.
+    """
+    planned: list[Deed] = []
+    dropped: set[int] = set()
+    said: list[Outcome | Notice] = []
+    for number in deeds:
+        deed = ledger.by_id(tx, number)
+        if deed is None or not isinstance(deed.action, Invite):
+            continue
+        invite = deed.action
+        if deed.state in {"planned", "parked", "held"}:
+            ledger.set_aside(tx, deed, "discarded", now)
+            fates.note(tx, deed.key, invite.guests, "discarded", now)
+            dropped.add(deed.id)
+            text = "It had not gone out yet."
+            said.append(of_deed("undone", deed, reason_text=text, run_id=run_id, source=source, batch=None))
+        elif deed.state == "done" and ledger.open_deed(tx, deed.key, "retract") is None:
+            past = fates.of_event(tx, deed.key)
+            guests = tuple(guest for guest in invite.guests if past.get(guest, "invited") == "invited")
+            event = msgspec.structs.replace(invite.event, guests=ledger.as_written(tx, deed))
+            action = Retract(event, guests, deed.id, invite.rule, invite.send_updates)
+            planned.append(ledger.add(tx, deed.key, action, "planned", now, run_id=run_id, source=source, seen_at=now))
+    outbox.put(tx, said, now, random)
+    return Planned(tuple(planned), frozenset(dropped))
+
+
+class Scope(Noun, frozen=True):
+    """Which events are to be taken up: those that begin within so many days, to which this rule speaks, if one is."""
+
+    days: float
+    rule: str | None = None
+
+
+def take_up(tx: Tx, key: CalendarKey, scope: Scope, run: Run, random: Random) -> tuple[Deed, ...]:
+    """Write down invitations to the known events that the rules speak for and that were left alone.
+
+    Nothing is announced of those that nobody would be invited to. More than the hour has room for are held.
+    """
+    known = calendar_store.known(tx, key)
+    if known is None:
+        return ()
+    verdicts: list[tuple[EventKey, Verdict]] = []
+    waiting = {deed.key.event: deed for deed in ledger.open_deeds(tx, key.account, key.calendar)}
+    for chunk in calendar_store.saved(tx, known.id):
+        near = [event for event in chunk if event.id not in waiting and _begins_within(event, scope, run)]
+        for event, case in cases(tx, known.id, key, near, run.policy, run.now):
+            action, tried = weigh(event, case)
+            if scope.rule is not None and scope.rule not in {one.rule for one in tried if one.matched}:
+                continue
+            if isinstance(action, Invite) or (isinstance(action, Skip) and action.reason == "dry_run"):
+                verdicts.append((EventKey(key.account, key.calendar, event.id), Verdict(action=action)))
+    return tuple(enter(tx, msgspec.structs.replace(run, calendar_name=known.name), verdicts, 0, random))
+
+
+def _begins_within(event: Event, scope: Scope, run: Run) -> bool:
+    begins = instant(event.start, run.policy.time_zone)
+    return begins is not None and begins <= run.now + scope.days * DAY
