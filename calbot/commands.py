@@ -19,6 +19,7 @@ from calbot.switchboard import Switchboard
 from calbot.worker import Worker
 
 FROM_THE_TABLE = ("cli",)
+OF_AN_EARLIER_LIFE = ("panel",)
 log = logging.getLogger(__name__)
 
 
@@ -77,6 +78,11 @@ class Commands:
         for command in commands.unfinished(self._database.read(), sources=FROM_THE_TABLE):
             if command.id not in under_way:
                 self.carry_out(command)
+
+    def take_up_unanswered(self) -> None:
+        """Carry out what a door of an earlier life was asked and did not answer. To be called before the door opens."""
+        for command in commands.unfinished(self._database.read(), sources=OF_AN_EARLIER_LIFE):
+            self.carry_out(command)
 
     def did(self, account: str, command_id: str, error: str | None) -> None:
         """Count an account as done with its share; the last one brings the answer."""

@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 from calbot.errors import BadOptions
 from calbot.explaining import Explanation, explain
 from calbot.inbox import Item, TakeBack, TakeUp
-from calbot.model import Answer, Command, Deed, Invite, Notice, Noun, Policy, Retract
+from calbot.model import Answer, Command, Deed, Invite, Notice, Noun, Retract
 from calbot.moments import day_and_time
+from calbot.policy import Policy
 from calbot.ports import Clock, Random
 from calbot.preview import AHEAD, Foreseen, preview
 from calbot.store import fates, ledger, outbox, undoable
@@ -121,21 +122,21 @@ class Control:
 
     def undone(self, command: Command, errors: tuple[str, ...]) -> Answer:
         """Return what is said to an undo once all accounts had their turn."""
-        deeds = ledger.of_wish(self._database.read(), run_of(command))
-        taken = [d for d in deeds if d.verb == "retract" and d.state == "done"]
-        gone = [d for d in deeds if d.verb == "retract" and d.state in {"skipped", "superseded"}]
-        left = [d for d in deeds if d.verb == "retract" and d not in taken and d not in gone]
+        deeds = [d for d in ledger.of_wish(self._database.read(), run_of(command)) if d.verb == "retract"]
+        taken = [d for d in deeds if d.state == "done"]
+        gone = [d for d in deeds if d.state in {"skipped", "superseded"}]
+        left = [d for d in deeds if d.reason_text is not None or d not in [*taken, *gone]]
         said = [_taken_back(taken)] if taken else []
-        if gone:
-            said.append(f"{_many(len(gone), 'event')}: the guests were off already.")
+        off = sum(d.reason_text is None for d in gone)
+        said += [f"{_many(off, 'event')}: the guests were off already."] if off else []
         said += [f"Not taken back: {deed.reason_text or 'it waits for Google.'}" for deed in left[:3]]
-        data: Data = {"undone": len(taken) + len(gone), "left": len(left)}
+        data: Data = {"undone": sum(d not in left for d in [*taken, *gone]), "left": len(left)}
         if not said and not errors:
             return Answer(status="ok", message="What had not gone out yet is discarded.", data=data)
         text = " ".join([*said, *errors])
         if not left and not errors:
             return Answer(status="ok", message=text, data=data)
-        if taken or gone:
+        if taken:
             return Answer(status="partial", message=text, data=data)
         code = "auth_required" if errors else "upstream_error"
         return Answer(status="error", code=code, message=text, data=data)
@@ -176,7 +177,7 @@ class Control:
     def preview(self, command: Command, account: str | None) -> Answer:
         """Say what the rules would do, in numbers and the first ten events."""
         tx, days = self._database.read(), _days(command.args.get("days"))
-        found = preview(tx, self._policy, self._clock.now(), days=days, account=account)
+        found = preview(tx, self._policy, self._clock.now(), days=days, back=0, account=account)
         wanted = [one for one in found if isinstance(one.action, Invite)]
         guests = sum(len(one.action.guests) for one in wanted if isinstance(one.action, Invite))
         text = f"{_many(len(wanted), 'event')} of {len(found)} would be invited to."
@@ -237,7 +238,8 @@ def _days(value: object) -> float:
 
 def _line(one: Foreseen) -> str:
     guests = ", ".join(one.action.guests) if isinstance(one.action, Invite) else ""
-    return f"{one.event.start[:16]} {one.event.title or '(no title)'}: {guests}"
+    title = " ".join(one.event.title.split()) or "(no title)"
+    return f"{one.event.start[:16]} {title}: {guests}"
 
 
 def _verdict(one: Explanation) -> str:

@@ -9,6 +9,7 @@ import msgspec
 from calbot.channels import Channels, is_genuine
 from calbot.commands import Commands
 from calbot.dispatch import Dispatch
+from calbot.errands import Errands
 from calbot.errors import StoreError
 from calbot.house import Listener, Orders
 from calbot.inbox import Finished, Inbox, Push
@@ -22,7 +23,6 @@ from calbot.store import commands, outbox, switches
 from calbot.store.database import Database, translated
 from calbot.store.tidying import tidy
 from calbot.switchboard import Switchboard
-from calbot.errands import Errands
 from calbot.worker import Worker
 
 HOUSEKEEPING = 3600.0
@@ -134,6 +134,7 @@ class Engine:
         self._threaded = True
         for worker in self.workers.values():
             self._start(worker)
+        self.commands.take_up_unanswered()
 
     def stop(self) -> None:
         """Ask every thread to end; none is waited for."""

@@ -83,4 +83,3 @@ class Errands:
     def _run(self, letter: TakeUp) -> Run:
         policy, now = self._house.orders(self._account).policy, self._clock.now()
         return Run(id=letter.run_id, source=letter.source, seen_at=now, now=now, policy=policy)
-

@@ -1,8 +1,8 @@
 """Why an event was, or was not, invited to: the rules as they are held against it now, and what was done before."""
 
-from calbot.model import Action, CalendarKey, Event, EventKey, Noun, Tried
-from calbot.moments import is_past
-from calbot.preview import Orders, before_it_began, cases
+from calbot.model import Action, CalendarKey, Event, EventKey, Noun
+from calbot.policy import Tried
+from calbot.preview import Orders, cases
 from calbot.rules import weigh
 from calbot.store import calendars, history
 from calbot.store.database import Tx
@@ -40,14 +40,10 @@ def _explained(tx: Tx, found: Found, orders: Orders, now: float) -> Explanation:
 def _weighed(
     tx: Tx, key: EventKey, event: Event, orders: Orders, now: float
 ) -> tuple[Action | None, tuple[Tried, ...]]:
-    """Return what would be decided, and the rules tried; for an event that is over, as they were before it began."""
+    """Return what would be decided now, and the rules tried."""
     calendar = CalendarKey(key.account, key.calendar)
     known = calendars.known(tx, calendar)
     if known is None:
         return None, ()
-    policy = orders(key.account)
-    ((_, case),) = cases(tx, known.id, calendar, [event], policy, now)
-    action, tried = weigh(event, case)
-    if is_past(event, policy.time_zone, now):
-        _, tried = weigh(event, before_it_began(event, case))
-    return action, tried
+    ((_, case),) = cases(tx, known.id, calendar, [event], orders(key.account), now)
+    return weigh(event, case)

@@ -1,7 +1,8 @@
 """The last look at an invitation before it goes out: has the hour room, and does Google's quota let us."""
 
-from calbot.model import Deed, Invite, Outcome, Policy
+from calbot.model import Deed, Invite, Outcome
 from calbot.planner import BRAKE, brake
+from calbot.policy import Policy
 from calbot.record import of_deed, too_many, wait
 from calbot.settle import QUOTA
 from calbot.store import allowance, ledger

@@ -37,7 +37,7 @@ def _general(snapshot: Snapshot, now: float) -> list[Reason]:
             "Sign in with Google, here in the panel or with: calbot login.",
         )
         reasons.append(Reason(code="no_account", text=text, remedy=remedy, level="setup"))
-    if not snapshot.settings.invite_emails and snapshot.accounts:
+    if not snapshot.settings.invite_emails and not snapshot.settings.rules and snapshot.accounts:
         text, remedy = (
             "Nobody to invite is configured.",
             "Set invite_emails, in the configuration of Calbot.",
@@ -56,8 +56,10 @@ def _of_account(account: AccountStatus, now: float, started_at: float, patience:
         return [Reason(code="sign_in_needed", text=text, remedy=remedy, level="problem", account=account.email)]
     reasons = []
     if account.held:
-        text = f"{account.held} invitation(s) of {account.email} are held: nobody can tell whether they went out."
-        reasons.append(Reason(code="held", text=text, remedy="Look at the event in Google.", account=account.email))
+        waits = "1 invitation waits" if account.held == 1 else f"invitations to {account.held} events wait"
+        text = f"{account.email}: {waits} for you to approve or discard."
+        remedy = "Press Approve or Discard in the panel, which says why."
+        reasons.append(Reason(code="held", text=text, remedy=remedy, account=account.email))
     for calendar in account.calendars:
         reason = _of_calendar(account.email, calendar, now, started_at, patience)
         if reason:

@@ -2,7 +2,8 @@
 
 from typing import Protocol
 
-from calbot.model import Answer, Command, Noun, Policy
+from calbot.model import Answer, Command, Noun
+from calbot.policy import Policy
 from calbot.ports import Calendars
 from calbot.status import AccountStatus
 

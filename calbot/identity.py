@@ -1,6 +1,7 @@
 """Who is who: our stamp on events, what counts as a change of content, and sortable ids."""
 
 import hashlib
+import re
 from collections.abc import Iterable
 
 from calbot.model import Event
@@ -62,6 +63,15 @@ def present(event: Event, guest: str) -> bool:
     """Say whether the guest is on the event already, as attendee, or as its organiser or creator."""
     wanted = guest.lower()
     return wanted in {event.organiser, event.creator} or any(wanted == other.email for other in event.guests)
+
+
+def series_of(event_id: str, series: str | None) -> str | None:
+    """Return the series that an event comes from: a single date's, or the one that “this and following” cut it off.
+
+    Google names the second half of a series cut in two `<id>_R<date>`.
+    """
+    cut = re.fullmatch(r"(.+)_R\d{8}(T\d{6}Z?)?", event_id)
+    return series or (cut[1] if cut else None)
 
 
 def changed_parts(old: Event, new: Event) -> tuple[str, ...]:

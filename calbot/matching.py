@@ -4,8 +4,9 @@ import functools
 from collections.abc import Iterable
 from typing import Protocol
 
-from calbot.model import Case, Event, Match
+from calbot.model import Event
 from calbot.moments import instant, local_start
+from calbot.policy import Case, Match
 
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _DAY_SECONDS = 86400

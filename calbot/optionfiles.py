@@ -8,8 +8,8 @@ from pathlib import Path
 
 import yaml
 
-from calbot.errors import BadOptions
 from calbot.checks import shown
+from calbot.errors import BadOptions
 
 LARGEST = 200_000
 
@@ -26,6 +26,12 @@ def json_options(path: Path, descriptor: int | None = None) -> dict[str, object]
 def yaml_options(path: Path) -> dict[str, object]:
     """Return the content of a YAML file; a missing file is empty. Raises BadOptions."""
     return _options(path, _yaml)
+
+
+def yaml_document(path: Path) -> object:
+    """Read a YAML file of whatever shape, strictly; None for one that is not there. Raises BadOptions."""
+    content = _content(path, None)
+    return None if content is None else _yaml(content, path.name)
 
 
 def _options(path: Path, read: Callable[[str, str], object], descriptor: int | None = None) -> dict[str, object]:

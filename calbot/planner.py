@@ -3,8 +3,11 @@
 from collections.abc import Iterable
 from typing import Literal
 
+import msgspec
+
 from calbot.identity import changed_parts, present, was_invited
-from calbot.model import Action, Case, Change, Deed, Event, EventKey, Gone, Invite, Noun, Outcome, Skip
+from calbot.model import Action, Change, Deed, Event, EventKey, Gone, Invite, Noun, Outcome, Skip
+from calbot.policy import Case
 from calbot.rules import judge, matched_rules
 
 SUSPICIOUS_KNOWN = 4
@@ -41,6 +44,8 @@ def plan(change: Change, known: Event | None, open_deed: Deed | None, case: Case
     if known is not None and known.etag == change.etag:
         return Verdict()
     said, removed = _announcement(key, known, change), _taken_off(known, change, case)
+    if removed:
+        case = msgspec.structs.replace(case, fates={**case.fates, **dict.fromkeys(removed, "removed")})
     if open_deed is not None and not _replaceable(open_deed):
         landed, under_way = _landed(open_deed, change), open_deed.state == "started"
         return Verdict(
@@ -74,11 +79,17 @@ def _landed(deed: Deed, event: Event) -> bool:
 
 
 def _taken_off(known: Event | None, event: Event, case: Case) -> tuple[str, ...]:
-    """Return the guests put there by us who were on the event and are no longer."""
-    if known is None or event.guests_hidden:
+    """Return the guests of the rules who were on the event, whoever put them there, and whom somebody took off.
+
+    A single date that is seen for the first time had the guests of its series before.
+    """
+    before = known or case.parent
+    if before is None or event.guests_hidden or before.guests_hidden:
         return ()
-    ours = [guest for guest, fate in case.fates.items() if fate == "invited"]
-    return tuple(guest for guest in ours if present(known, guest) and not present(event, guest))
+    wanted = dict.fromkeys(guest for rule in case.policy.rules for guest in rule.invite)
+    wanted |= dict.fromkeys(guest for guest, fate in case.fates.items() if fate == "invited")
+    gone = [guest for guest in wanted if present(before, guest) and not present(event, guest)]
+    return tuple(guest for guest in gone if known is not None or was_invited(before.stamp, guest))
 
 
 def brake(sent: int, wanted: list[int], limit: int) -> Literal["go", "wait", "hold"]:

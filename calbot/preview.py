@@ -5,9 +5,11 @@ from collections.abc import Callable, Container, Iterable, Iterator
 
 import msgspec
 
+from calbot.identity import series_of
 from calbot.kinds import DeedState
-from calbot.model import Action, CalendarKey, Case, Event, EventKey, Noun, Policy, Tried
+from calbot.model import Action, CalendarKey, Event, EventKey, Noun
 from calbot.moments import instant, is_past
+from calbot.policy import Case, Policy, Tried
 from calbot.rules import weigh
 from calbot.store import calendars, fates, ledger
 from calbot.store.database import Tx
@@ -70,24 +72,19 @@ def cases(
     """Yield each of a calendar's events with what a decision about it is made from; `row` is the calendar's."""
     events = list(events)
     met = fates.of_events(tx, calendar.account, calendar.calendar, [event.id for event in events])
-    parents = calendars.events(tx, row, {event.series for event in events if event.series is not None})
+    origins = {event.id: series for event in events if (series := series_of(event.id, event.series)) is not None}
+    parents = calendars.events(tx, row, set(origins.values()))
     for event in events:
-        parent = parents.get(event.series) if event.series is not None else None
+        parent = parents.get(origins.get(event.id, ""))
         yield (
             event,
             Case(calendar=calendar, policy=policy, now=now, fates=met.get(event.id, {}), parent=parent),
         )
 
 
-def before_it_began(event: Event, case: Case) -> Case:
-    """Return the case as it was just before the event began."""
-    begin = instant(event.start, case.policy.time_zone)
-    return case if begin is None else msgspec.structs.replace(case, now=begin - 1.0)
-
-
 def _foreseen(calendar_name: str, case: Case, event: Event, now: float, waits: DeedState | None) -> Foreseen:
     past = is_past(event, case.policy.time_zone, now)
-    action, tried = weigh(event, before_it_began(event, case) if past else case)
+    action, tried = weigh(event, _before_it_began(event, case) if past else case)
     return Foreseen(
         key=EventKey(case.calendar.account, case.calendar.calendar, event.id),
         calendar_name=calendar_name,
@@ -97,6 +94,12 @@ def _foreseen(calendar_name: str, case: Case, event: Event, now: float, waits: D
         past=past,
         waits=waits,
     )
+
+
+def _before_it_began(event: Event, case: Case) -> Case:
+    """Return the case as it was just before the event began."""
+    begin = instant(event.start, case.policy.time_zone)
+    return case if begin is None else msgspec.structs.replace(case, now=begin - 1.0)
 
 
 def _read_calendars(tx: Tx) -> list[tuple[int, str, CalendarKey]]:

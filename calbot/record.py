@@ -6,9 +6,10 @@ from datetime import datetime
 import msgspec
 
 from calbot.kinds import SILENT_SKIPS, DeedState
-from calbot.model import Action, Deed, EventKey, Invite, LookUp, Notice, Noun, Outcome, Policy, Skip
+from calbot.model import Action, Deed, EventKey, Invite, LookUp, Notice, Noun, Outcome, Skip
 from calbot.moments import zone
 from calbot.planner import BRAKE, Verdict, brake, is_remembered
+from calbot.policy import Policy
 from calbot.ports import Random
 from calbot.store import allowance, fates, ledger, outbox
 from calbot.store.database import Tx

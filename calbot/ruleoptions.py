@@ -22,7 +22,7 @@ from calbot.checks import (
 from calbot.errors import BadOptions
 from calbot.kinds import SendUpdates
 from calbot.matching import COLOURS, pattern
-from calbot.model import Match, Rule
+from calbot.policy import Match, Rule
 
 MOST_RULES = 100
 LONGEST_NAME = 60

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from calbot.identity import present, was_invited
 from calbot.kinds import Fate, SkipReason
 from calbot.matching import why_not
-from calbot.model import Action, Case, Event, Invite, Rule, Skip, Tried
+from calbot.model import Action, Event, Invite, Skip
 from calbot.moments import is_past
+from calbot.policy import Case, Rule, Tried
 
 OBVIOUS = "invite_emails"
 _GUESTLESS = frozenset({"birthday", "focusTime", "outOfOffice", "workingLocation"})

@@ -19,7 +19,8 @@ from calbot.checks import (
     text,
 )
 from calbot.errors import BadOptions
-from calbot.model import Noun, Rule
+from calbot.model import Noun
+from calbot.policy import Rule
 from calbot.ruleoptions import parse_rules
 
 FirstSync = Literal["ignore", "invite_future"]

@@ -18,9 +18,11 @@ from calbot.deeds import (
     Undecided,
     Vanished,
 )
+from calbot.identity import series_of
 from calbot.kinds import SILENT_SKIPS, DeedState
-from calbot.model import CalendarKey, Case, Deed, Event, Invite, LookUp, Notice, Noun, Outcome, Policy, Retract
+from calbot.model import CalendarKey, Deed, Event, Invite, LookUp, Notice, Noun, Outcome, Retract
 from calbot.planner import Verdict, plan
+from calbot.policy import Case, Policy
 from calbot.ports import Random
 from calbot.record import Run, enter, of_deed, skipped
 from calbot.schedule import COOL_DOWN, backoff
@@ -216,7 +218,7 @@ def case_of(tx: Tx, deed: Deed, policy: Policy, now: float) -> Case:
     """Return what else the deed's event is decided by, from the store."""
     key, action = deed.key, deed.action
     event = calendar_store.event(tx, key) if isinstance(action, LookUp) else action.event
-    series = event.series if event is not None else None
+    series = series_of(key.event, event.series if event is not None else None)
     return Case(
         calendar=CalendarKey(key.account, key.calendar),
         policy=policy,

@@ -56,6 +56,8 @@ class Effective(Noun, frozen=True, kw_only=True):
     patience: int = 1800
     first_sync: str
     invite_emails: tuple[str, ...]
+    rules: int = 0
+    """How many rules there are, beside the obvious one."""
     paused_until: float | None = None
     """None: running. FOR_EVER: until resumed."""
     accounts_off: tuple[str, ...] = ()

@@ -3,7 +3,7 @@
 import threading
 
 from calbot.house import Orders
-from calbot.model import Policy
+from calbot.policy import Policy
 from calbot.rules import obvious_rules
 from calbot.settings import Settings, parse_switch
 from calbot.status import Effective
@@ -68,6 +68,7 @@ class Switchboard:
             patience=settings.patience,
             first_sync=settings.first_sync,
             invite_emails=settings.invite_emails,
+            rules=len(settings.rules),
             paused_until=self._paused_until(None),
             accounts_off=tuple(key.partition("@")[2] for key in self._switched if self._is_off(key)),
             accounts_paused=tuple(filter(None, self.pauses())),

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from calbot.errors import RetryLater, StaleSyncToken
+from calbot.identity import series_of
 from calbot.model import (
     CalendarKey,
-    Case,
     Change,
     Deed,
     Event,
@@ -18,11 +18,11 @@ from calbot.model import (
     Noun,
     Outcome,
     Page,
-    Policy,
     Unreadable,
 )
 from calbot.moments import is_past
 from calbot.planner import Verdict, in_order, looks_emptied, plan
+from calbot.policy import Case, Policy
 from calbot.ports import Calendars, Random
 from calbot.record import Run, enter
 from calbot.rules import judge
@@ -188,13 +188,14 @@ def _ids(changes: list[Change]) -> list[str]:
 def _cases(reader: Tx, order: Order, known: Known, chunk: list[Change]) -> list[Case]:
     """Return what else each change is decided by: what became of guests, and for single dates their series."""
     past = fates.of_events(reader, order.key.account, order.key.calendar, _ids(chunk))
-    series = {change.series for change in chunk if change.series is not None}
-    parents: dict[str, Event] = calendar_store.events(reader, known.id, series) if series else {}
-    parents |= {change.id: change for change in chunk if change.id in series and isinstance(change, Event)}
+    origins = {change.id: series for change in chunk if (series := series_of(change.id, change.series)) is not None}
+    parents: dict[str, Event] = calendar_store.events(reader, known.id, set(origins.values()))
+    cut = set(origins.values())
+    parents |= {one.id: one for one in chunk if isinstance(one, Event) and one.id in cut}
     general = Case(calendar=order.key, policy=order.policy, now=order.now)
     return [
-        msgspec.structs.replace(general, fates=past.get(change.id, {}), parent=parents.get(change.series or ""))
-        if change.id in past or change.series in parents
+        msgspec.structs.replace(general, fates=past.get(change.id, {}), parent=parents.get(origins.get(change.id, "")))
+        if change.id in past or change.id in origins
         else general
         for change in chunk
     ]

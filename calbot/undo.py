@@ -1,5 +1,7 @@
 """Take back what a deed added, and nothing else: look afresh, then write over exactly that version."""
 
+from collections.abc import Iterable
+
 import msgspec
 
 from calbot.errors import ChangedMeanwhile, Refused, RetryLater, SignInNeeded, Uncertain
@@ -31,12 +33,12 @@ def take_back(deed: Deed, retract: Retract, calendars: Calendars) -> Undone:
         if deed.uncertain and (found := _landed(retract, event)):
             return found
         there = {guest.email: guest.entry for guest in event.guests if guest.email in retract.guests}
-        ours = {guest for guest in there if not was_taken_back(event.stamp, guest)}
+        ours = {guest for guest in there if guest not in retract.anew and not was_taken_back(event.stamp, guest)}
         put = {guest.email: guest.entry for guest in retract.event.guests}
         wanted = tuple(
             guest for guest in retract.guests if guest in ours and _same_hand(put.get(guest, ""), there[guest])
         )
-        left = _sentence([guest for guest in retract.guests if guest in there and guest not in wanted])
+        left = _left(guest for guest in retract.guests if guest in there and guest not in wanted)
         if not wanted:
             if left is None:
                 return Undone(event, ())
@@ -54,8 +56,12 @@ def take_back(deed: Deed, retract: Retract, calendars: Calendars) -> Undone:
 def _landed(retract: Retract, event: Event) -> Undone | None:
     """Say whether a write whose answer was lost is there: the marks on the event, or the guests' absence, tell."""
     on_it = {guest.email for guest in event.guests}
-    gone = tuple(guest for guest in retract.guests if was_taken_back(event.stamp, guest) or guest not in on_it)
-    return Undone(event, gone) if len(gone) == len(retract.guests) else None
+    marked = tuple(guest for guest in retract.guests if was_taken_back(event.stamp, guest))
+    gone = tuple(guest for guest in retract.guests if guest not in on_it)
+    if not marked and len(gone) < len(retract.guests):
+        return None
+    taken = marked or gone
+    return Undone(event, taken, _left(guest for guest in retract.guests if guest in on_it and guest not in taken))
 
 
 def _look_for(retract: Retract, calendar: str, calendars: Calendars, lost: Uncertain) -> Undone:
@@ -80,7 +86,8 @@ def _kept(entry: str) -> dict[str, object]:
     return {"email": email, **{name: value for name, value in fields.items() if name not in _ANSWERS}}
 
 
-def _sentence(guests: list[str]) -> str | None:
-    if not guests:
-        return None
-    return f"Somebody changed the entry of {' and '.join(guests)} since, so it was left alone."
+def _left(guests: Iterable[str]) -> str | None:
+    names = " and ".join(guests)
+    return (
+        f"Somebody changed the entry of {names} since, or put them there again; it was left alone." if names else None
+    )

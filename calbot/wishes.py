@@ -37,7 +37,7 @@ class Planned(Noun, frozen=True):
 def take_back(tx: Tx, deeds: Iterable[int], run_id: str, source: str, now: float, random: Random) -> Planned:
     """Write down that these deeds are undone: what is done is taken back, what is not done yet is let go.
 
-    Guests whom somebody has taken off, or put there anew, since are no longer the deed's.
+    Guests whom somebody has taken off since are no longer the deed's, even if they stand there again.
     """
     planned: list[Deed] = []
     dropped: set[int] = set()
@@ -55,9 +55,9 @@ def take_back(tx: Tx, deeds: Iterable[int], run_id: str, source: str, now: float
             said.append(of_deed("undone", deed, reason_text=text, run_id=run_id, source=source, batch=None))
         elif deed.state == "done" and ledger.open_deed(tx, deed.key, "retract") is None:
             past = fates.of_event(tx, deed.key)
-            guests = tuple(guest for guest in invite.guests if past.get(guest, "invited") == "invited")
+            anew = tuple(guest for guest in invite.guests if past.get(guest) == "removed")
             event = msgspec.structs.replace(invite.event, guests=ledger.as_written(tx, deed))
-            action = Retract(event, guests, deed.id, invite.rule, invite.send_updates)
+            action = Retract(event, invite.guests, deed.id, invite.rule, invite.send_updates, anew)
             planned.append(ledger.add(tx, deed.key, action, "planned", now, run_id=run_id, source=source, seen_at=now))
     outbox.put(tx, said, now, random)
     return Planned(tuple(planned), frozenset(dropped))

@@ -6,6 +6,7 @@ from calbot import settle
 from calbot.channels import Channels
 from calbot.deeds import Result, SignedOut, Task
 from calbot.dispatch import Dispatch
+from calbot.errands import Errands
 from calbot.errors import SignInNeeded
 from calbot.house import House
 from calbot.inbox import Finished, Inbox, Item, PlanAfresh, Push, Resync, TakeBack, TakeUp
@@ -17,7 +18,6 @@ from calbot.schedule import LEAST_WAIT
 from calbot.status import AccountStatus
 from calbot.store import ledger, outbox, switches
 from calbot.store.database import Database
-from calbot.errands import Errands
 
 LOOK_FOR_SIGN_IN = 5.0
 LONGEST_WAIT = 30.0

@@ -40,7 +40,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ),
     ("addon", "addon.mqtt", "addon.web"),
     # The wall.
-    ("calbot.cli", "calbot.__main__", "calbot.login"),
+    ("calbot.cli", "calbot.__main__", "calbot.login", "calbot.looking", "calbot.doing", "calbot.local", "calbot.reports"),
     ("calbot.engine", "calbot.commands", "calbot.control", "calbot.switchboard"),
     (
         *("calbot.worker", "calbot.reading", "calbot.errands", "calbot.dispatch", "calbot.slots", "calbot.inbox"),
@@ -70,7 +70,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         *("calbot.settings", "calbot.ruleoptions", "calbot.moments", "calbot.google.wire", "calbot.google.turns"),
     ),
     ("calbot.checks",),
-    ("calbot.model", "calbot.kinds", "calbot.status", "calbot.errors", "calbot", "calbot.google"),
+    ("calbot.model", "calbot.policy", "calbot.kinds", "calbot.status", "calbot.errors", "calbot", "calbot.google"),
 )
 
 # Within these packages, modules of one floor may import each other (never in a circle).
@@ -83,6 +83,14 @@ SIDEWAYS = {
     ("addon.commands", "addon.app"),
     ("calbot.__main__", "calbot.cli"),
     ("calbot.cli", "calbot.login"),
+    ("calbot.cli", "calbot.local"),
+    ("calbot.cli", "calbot.reports"),
+    ("calbot.cli", "calbot.looking"),
+    ("calbot.cli", "calbot.doing"),
+    ("calbot.looking", "calbot.local"),
+    ("calbot.looking", "calbot.reports"),
+    ("calbot.doing", "calbot.local"),
+    ("calbot.doing", "calbot.reports"),
     ("calbot.engine", "calbot.commands"),
     ("calbot.commands", "calbot.control"),
     ("calbot.control", "calbot.switchboard"),
@@ -126,6 +134,8 @@ SIDEWAYS = {
     ("calbot.google.wire", "calbot.identity"),
     ("calbot.errors", "calbot.kinds"),
     ("calbot.model", "calbot.kinds"),
+    ("calbot.policy", "calbot.model"),
+    ("calbot.policy", "calbot.kinds"),
     ("calbot.status", "calbot.model"),
 }
 

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from calbot.matching import pattern, why_not
-from calbot.model import CalendarKey, Case, Event, Match, Policy
+from calbot.model import CalendarKey, Event
+from calbot.policy import Case, Match, Policy
 from tests.household import ANNA, BOB, CAROL, FAMILY, NOON, dinner
 
 HOUR = 60

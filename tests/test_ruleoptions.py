@@ -5,7 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from calbot.errors import BadOptions
-from calbot.model import Match, Rule
+from calbot.policy import Match, Rule
 from calbot.ruleoptions import _MATCHERS, ACTIONS, MOST_RULES, parse_rules
 
 BOB, CAROL = "bob@example.com", "carol@example.com"

@@ -8,7 +8,8 @@ from msgspec.structs import replace
 from calbot.identity import present, stamp_with, was_invited
 from calbot.kinds import Fate
 from calbot.matching import why_not
-from calbot.model import CalendarKey, Case, Event, Guest, Invite, Match, Policy, Rule, Skip
+from calbot.model import CalendarKey, Event, Guest, Invite, Skip
+from calbot.policy import Case, Match, Policy, Rule
 from calbot.rules import judge, matched_rules, obvious_rules, weigh
 from tests.household import ANNA, BOB, CAROL, FAMILY, NOON, dinner
 

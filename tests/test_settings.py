@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from calbot.errors import BadOptions
-from calbot.model import Match, Rule
+from calbot.policy import Match, Rule
 from calbot.settings import AccountChoice, Settings, parse, parse_switch
 
 COMPLAINTS: list[tuple[dict[str, object], str]] = [

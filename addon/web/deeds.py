@@ -1,6 +1,6 @@
 """The panel's pages of what was and will be done: held work, undo and apply, each a command with its answer shown."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
@@ -16,10 +16,10 @@ from addon.web.looks import Looks, Watched
 from addon.web.waiting import Waiting, card, waiting
 from addon.web.words import clean
 from calbot.errors import StoreError
-from calbot.model import Answer, Command, EventKey, Outcome, Outgoing, Policy
+from calbot.model import Answer, Command, EventKey, Outcome, Outgoing
 from calbot.ports import Clock, Random
 from calbot.preview import AHEAD
-from calbot.store import history, outbox
+from calbot.store import history, ledger, outbox, undoable
 from calbot.store.database import Database, Tx, translated
 
 LOOKED_BACK = 500
@@ -39,14 +39,13 @@ class OnStatus:
 
 
 class DeedPages:
-    """The pages. `orders` gives the policy in force for an account's address; `desk` has to listen to the engine."""
+    """The pages. `desk` has to listen to the engine."""
 
     def __init__(
         self,
         engine: Watched,
         desk: Desk,
         database: Database,
-        orders: Callable[[str], Policy],
         *,
         clock: Clock,
         random: Random,
@@ -59,7 +58,7 @@ class DeedPages:
         self._clock = clock
         self._zone = ZoneInfo(time_zone)
         self._frame = Frame(random, only_peer)
-        self._looks = Looks(engine, database, orders, clock=clock, zone=self._zone, frame=self._frame)
+        self._looks = Looks(engine, database, clock=clock, zone=self._zone, frame=self._frame)
 
     def blueprint(self) -> Blueprint:
         """Return them as part of the panel. All lie beside each other, so that relative links hold under ingress."""
@@ -150,7 +149,7 @@ class DeedPages:
         answer, asks = sent.answer, _asks(sent)
         count = answer.data.get("count") if answer is not None else None
         name = sent.command.name if sent.command is not None else ""
-        concerned = list(self._concerned(sent.command)) if asks and sent.command is not None else []
+        lines, more = self._meant(sent.command) if asks and sent.command is not None else ([], 0)
         return self._frame.show(
             "answer.html",
             command=id_,
@@ -159,8 +158,8 @@ class DeedPages:
             text=clean(answer.message, 600) if answer is not None else "",
             asks=asks,
             count=count if isinstance(count, int) else None,
-            lines=[undoing.line(at, one, self._clock.now(), self._zone) for at, one in concerned[: undoing.MOST_LINES]],
-            more=max(0, len(concerned) - undoing.MOST_LINES),
+            lines=lines,
+            more=more,
             back=sent.back,
         )
 
@@ -182,8 +181,29 @@ class DeedPages:
             rows = outbox.latest(reader, "calendar", LOOKED_BACK)
             return undoing.invitations(rows, _good(reader, rows)), len(rows) == LOOKED_BACK
 
-    def _concerned(self, command: Command) -> list[tuple[float, Outcome]]:
-        return undoing.concerned(self._invitations()[0], command.args, command.received)
+    def _meant(self, command: Command) -> tuple[list[undoing.Meant], int]:
+        """Return what an undo is about: the first invitations of it, and how many more there are."""
+        with translated():
+            reader = self._database.read()
+            numbers = _numbers(reader, command)
+            deeds = [ledger.by_id(reader, number) for number in numbers[: undoing.MOST_LINES]]
+        lines = [undoing.meant(deed, self._clock.now(), self._zone) for deed in deeds if deed is not None]
+        return lines, len(numbers) - len(deeds)
+
+
+def _numbers(tx: Tx, command: Command) -> list[int]:
+    """Return the deeds that an undo means, newest first."""
+    if command.name != "undo":
+        return []
+    match command.args:
+        case {"token": token}:
+            return undoable.by_token(tx, str(token)) or []
+        case {"run_id": run_id}:
+            return undoable.of_run(tx, str(run_id))
+        case {"minutes": int() | float() as minutes}:
+            return undoable.since(tx, command.received - 60 * minutes)
+        case _:
+            return undoable.last(tx)
 
 
 def _good(tx: Tx, rows: Sequence[Outgoing]) -> frozenset[str]:

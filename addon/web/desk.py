@@ -1,11 +1,13 @@
 """The panel's commands: written down, handed to the engine, their answers waited for a moment and found again."""
 
+import logging
 import re
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Protocol
 
+from calbot.errors import StoreError
 from calbot.model import Answer, Command
 from calbot.ports import Clock, Random
 from calbot.store import commands
@@ -17,6 +19,7 @@ MOST_WAITING = 2
 REMEMBERED = 200
 SOURCE = "panel"
 Args = dict[str, str | int | float | bool | None]
+log = logging.getLogger(__name__)
 _ID = re.compile(r"panel-[0-9a-f]{32}")
 
 
@@ -52,9 +55,14 @@ class Desk:
         self._random = random
         self._patience = patience
         self._lock = threading.Lock()
-        self._places = threading.BoundedSemaphore(MOST_WAITING)
+        self._waiting = 0
         self._sent: OrderedDict[str, tuple[Command, str]] = OrderedDict()
         self._awaited: dict[str, threading.Event] = {}
+
+    @property
+    def has_room(self) -> bool:
+        """Say whether another browser may wait for its answer."""
+        return self._waiting < MOST_WAITING
 
     def changed(self) -> None:
         """Do nothing: the pages read when they are asked."""
@@ -80,15 +88,28 @@ class Desk:
                 self._sent.popitem(last=False)
         try:
             self._engine.carry_out(command)
-            if self._places.acquire(blocking=False):
+            if self._takes_place():
                 try:
                     answered.wait(self._patience)
                 finally:
-                    self._places.release()
+                    with self._lock:
+                        self._waiting -= 1
         finally:
             with self._lock:
                 del self._awaited[id_]
         return id_
+
+    def take_up_unfinished(self) -> None:
+        """Carry out what was sent before the last stop and never answered."""
+        try:
+            with translated():
+                unfinished = commands.unfinished(self._database.read(), sources=(SOURCE,))
+        except StoreError as error:
+            log.warning("What the panel was asked before the last stop waits for the next start: %s", error)
+            return
+        for command in unfinished:
+            if command.id not in self._sent:
+                self._engine.carry_out(command)
 
     def find(self, id_: str) -> Sent | None:
         """Return what became of a command of ours; None when there was none. Raises StoreError."""
@@ -100,3 +121,9 @@ class Desk:
             return None
         command, back = self._sent.get(id_, (None, "./"))
         return Sent(command, answer, back)
+
+    def _takes_place(self) -> bool:
+        with self._lock:
+            free = self.has_room
+            self._waiting += free
+            return free

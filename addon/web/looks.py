@@ -1,6 +1,5 @@
 """The panel's pages that only look: why an event is as it is, events found by name, and what the rules would do."""
 
-from collections.abc import Callable
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -12,7 +11,9 @@ from addon.web.links import event_link
 from addon.web.past import event_view, when
 from addon.web.words import clean, where
 from calbot.explaining import explain
-from calbot.model import EventKey, Policy
+from calbot.house import Orders
+from calbot.model import EventKey
+from calbot.policy import Policy
 from calbot.ports import Clock
 from calbot.preview import AHEAD, BACK, preview
 from calbot.status import Snapshot
@@ -30,15 +31,18 @@ class Watched(Protocol):
         """What is known now."""
         ...
 
+    def orders(self, account: str) -> Orders:
+        """What is in force for an account."""
+        ...
+
 
 class Looks:
-    """The pages. `orders` gives the policy in force for an account's address."""
+    """The pages."""
 
     def __init__(
         self,
         engine: Watched,
         database: Database,
-        orders: Callable[[str], Policy],
         *,
         clock: Clock,
         zone: ZoneInfo,
@@ -46,7 +50,6 @@ class Looks:
     ) -> None:
         self._engine = engine
         self._database = database
-        self._orders = orders
         self._clock = clock
         self._zone = zone
         self._frame = frame
@@ -116,6 +119,9 @@ class Looks:
         if account is not None and account not in {one.email for one in self._engine.snapshot.accounts}:
             raise Sorry("No such account", "Calbot does not watch this account.", 404)
         return account
+
+    def _orders(self, account: str) -> Policy:
+        return self._engine.orders(account).policy
 
 
 def asked_key() -> EventKey:

@@ -6,7 +6,8 @@ from datetime import tzinfo
 from addon.web.timeline import Tone, safe
 from addon.web.words import clean, day, machine_time, moment, nearby, people, where
 from calbot.explaining import Explanation
-from calbot.model import Event, Invite, LookUp, Retract, Skip, Tried
+from calbot.model import Event, Invite, LookUp, Retract, Skip
+from calbot.policy import Tried
 from calbot.store.history import Past
 
 _INVITING = {

@@ -1,17 +1,16 @@
 """What can be taken back, as the page of undo lists it: invitations of late, by the pass that made them; pure."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 
 from addon.web.links import event_link
 from addon.web.words import clean, day, moment, nearby, people, where
-from calbot.model import Outcome, Outgoing
+from calbot.model import Deed, Invite, Outcome, Outgoing
 
 MOST_LINES = 100
 MOST_RUNS = 30
 MOST_OF_A_RUN = 10
-Args = Mapping[str, str | int | float | bool | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +43,16 @@ class Run:
         return self.count - len(self.lines)
 
 
+@dataclass(frozen=True, slots=True)
+class Meant:
+    """One invitation that a person is about to take back; `state` says so if it has not gone out yet."""
+
+    title: str
+    when: str
+    guests: str
+    state: str
+
+
 def invitations(rows: Sequence[Outgoing], good: Collection[str]) -> list[tuple[float, Outcome]]:
     """Return when and what was invited and can be taken back, newest first."""
     return [
@@ -51,17 +60,6 @@ def invitations(rows: Sequence[Outgoing], good: Collection[str]) -> list[tuple[f
         for row in sorted(rows, key=lambda row: row.seq, reverse=True)
         if isinstance(row.content, Outcome) and row.content.undo_token in good and row.content.event_type == "invited"
     ]
-
-
-def concerned(found: Sequence[tuple[float, Outcome]], args: Args, asked: float) -> list[tuple[float, Outcome]]:
-    """Return those of the invitations that an undo with these arguments, asked for then, is about."""
-    minutes = args.get("minutes")
-    if isinstance(minutes, int | float):
-        return [(at, one) for at, one in found if at >= asked - 60 * minutes]
-    for name, value in (("run_id", "run_id"), ("token", "undo_token")):
-        if name in args:
-            return [(at, one) for at, one in found if getattr(one, value) == args[name]]
-    return list(found[:1])
 
 
 def runs(found: Sequence[tuple[float, Outcome]], now: float, zone: tzinfo, *, cut: bool) -> list[Run]:
@@ -92,4 +90,15 @@ def line(at: float, one: Outcome, now: float, zone: tzinfo) -> Line:
         age=nearby(at, now),
         token=one.undo_token or "",
         link=event_link(one.key),
+    )
+
+
+def meant(deed: Deed, now: float, zone: tzinfo) -> Meant:
+    """Return the line of an invitation that is about to be taken back."""
+    invite = deed.action if isinstance(deed.action, Invite) else None
+    return Meant(
+        title=(clean(invite.event.title, 160) if invite else "") or "Event without a title",
+        when=day(invite.event.start, now, zone) if invite else "",
+        guests=clean(people(invite.guests), 300) if invite else "",
+        state="" if deed.state == "done" else "has not gone out yet, and would not",
     )

@@ -21,7 +21,7 @@ from calbot.errors import (
     Uncertain,
 )
 from calbot.google import wire
-from calbot.google.transport import AccountHttp
+from calbot.google.transport import AccountHttp, asked_to_wait
 from calbot.kinds import FailureReason, SendUpdates
 from calbot.model import Channel, Event, Gone, Page
 from calbot.ports import Clock, Random
@@ -222,8 +222,7 @@ def _reason(error: HttpError) -> str:
 
 
 def _retry_after(error: HttpError) -> float | None:
-    value = error.resp.get("retry-after", "")
-    return float(value) if value.isdecimal() and len(value) < 7 else None
+    return asked_to_wait(error.resp.get("retry-after"))
 
 
 _LIMITS: dict[str, FailureReason] = {

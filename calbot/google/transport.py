@@ -21,6 +21,8 @@ WINDOW_SECONDS = 60.0
 WINDOW_CALLS = 480
 RESERVED_FOR_READS = 40
 LARGEST_ANSWER = 64 * 2**20
+LONGEST_REST = 3600.0
+_ASKS_TO_WAIT = frozenset({403, 429, 503})
 _NOT_SENT = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError)
 _DEAD_SIGN_INS = frozenset(
     {
@@ -38,16 +40,26 @@ def pool() -> urllib3.PoolManager:
 class Budget:
     """A sliding window: at most 480 calls of one account in any 60 s, some of them kept for reading.
 
-    Google's own limit is 600 a minute for each user of a project.
+    Google's own limit is 600 a minute for each user of a project. When Google names a time to wait (`Retry-After`), the
+    whole account rests until then.
     """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._lock = threading.Lock()
         self._calls: deque[float] = deque()
+        self._rest_until = 0.0
+
+    def rest(self, seconds: float) -> None:
+        """Make no call for so long: Google asked for it."""
+        with self._lock:
+            self._rest_until = max(self._rest_until, self._clock.monotonic() + min(seconds, LONGEST_REST))
 
     def take(self, *, write: bool) -> None:
-        """Wait until there is room for one call."""
+        """Wait until there is room for one call. Raises RetryLater while the account rests."""
+        rest = self._rest_until - self._clock.monotonic()
+        if rest > 0:
+            raise RetryLater("Google asked to be left alone for a while.", "rate_limited", rest)
         limit = WINDOW_CALLS - RESERVED_FOR_READS if write else WINDOW_CALLS
         while (wait := self._try(limit)) > 0:
             self._clock.sleep(wait)
@@ -110,6 +122,8 @@ class AccountHttp:
             response.release_conn()
         except urllib3.exceptions.HTTPError as error:
             raise _translated(error, write=write) from error
+        if response.status in _ASKS_TO_WAIT and (seconds := asked_to_wait(response.headers.get("retry-after"))):
+            self._budget.rest(seconds)
         fields = {name.lower(): value for name, value in response.headers.items() if name.lower() != "content-encoding"}
         return httplib2.Response({**fields, "status": str(response.status)}), content
 
@@ -132,6 +146,12 @@ class AccountHttp:
             raise RetryLater("Google's sign-in service cannot be reached.", "network") from error
         except (ValueError, TypeError, KeyError, AttributeError) as error:  # The library trusts every 200.
             raise RetryLater("Google's sign-in service gave an answer that is not one.", "upstream_5xx") from error
+
+
+def asked_to_wait(retry_after: str | None) -> float | None:
+    """Return the seconds of a `Retry-After` header; Google sends a number, never a date."""
+    value = retry_after or ""
+    return float(value) if value.isdecimal() and len(value) < 7 else None
 
 
 def _is_dead(error: RefreshError) -> bool:

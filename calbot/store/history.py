@@ -71,14 +71,12 @@ def deed_of(token: str) -> int | None:
 
 def held(tx: Tx) -> list[HeldRun]:
     """Return what waits for approve or discard, a line for each run, oldest first."""
-    runs: dict[tuple[str, str, str, str], list[Any]] = {}
     rows = tx.execute(
-        "SELECT d.run_id, d.account, d.calendar, coalesce(c.name, ''), d.reason, d.reason_text, d.planned_at, d.guests,"
-        " d.action FROM deed d LEFT JOIN calendar c ON c.account = d.account AND c.calendar = d.calendar "
-        "WHERE d.state = 'held' ORDER BY d.id"
-    )
-    for run_id, account, calendar, name, reason, *rest in rows:
-        runs.setdefault((run_id, account, calendar, reason or ""), [name]).append(rest)
+        "SELECT d.run_id, d.account, d.calendar, coalesce(c.name, ''), coalesce(d.reason, ''),"
+        " coalesce(min(d.reason_text), ''), min(d.planned_at), count(*), sum(d.guests) "
+        "FROM deed d LEFT JOIN calendar c ON c.account = d.account AND c.calendar = d.calendar "
+        "WHERE d.state = 'held' GROUP BY d.run_id, d.account, d.calendar, d.reason ORDER BY min(d.id)"
+    ).fetchall()
     return [
         HeldRun(
             run_id=run_id,
@@ -86,14 +84,23 @@ def held(tx: Tx) -> list[HeldRun]:
             calendar=calendar,
             calendar_name=name,
             reason=reason,
-            text=deeds[0][0] or "",
-            since=deeds[0][1],
-            count=len(deeds),
-            guests=sum(guests for _, _, guests, _ in deeds),
-            titles=tuple(_title(action) for *_, action in deeds[:MOST_TITLES]),
+            text=text,
+            since=since,
+            count=count,
+            guests=guests,
+            titles=tuple(_titles(tx, run_id, account, calendar)),
         )
-        for (run_id, account, calendar, reason), (name, *deeds) in runs.items()
+        for run_id, account, calendar, name, reason, text, since, count, guests in rows
     ]
+
+
+def _titles(tx: Tx, run_id: str, account: str, calendar: str) -> list[str]:
+    rows = tx.execute(
+        "SELECT action FROM deed WHERE run_id = ? AND account = ? AND calendar = ? AND state = 'held' "
+        "ORDER BY id LIMIT ?",
+        (run_id, account, calendar, MOST_TITLES),
+    )
+    return [_title(action) for (action,) in rows]
 
 
 def _title(body: bytes) -> str:

@@ -165,9 +165,11 @@ def test_apply_of_one_rule_and_some_days(simulate: Simulate, data: Path) -> None
     other = simulation.create(summary="Dinner", **on(1))
     simulation.until_quiet()
 
-    told: Any = beside(simulation, rules=rules).json("apply", "--rule", "school", "--days", "7", "--yes")
+    ended = beside(simulation, rules=rules).run("apply", "--rule", "school", "--days", "7", "--yes", "--json")
     simulation.until_quiet()
 
+    told = json.loads(ended.stdout)
+    assert [line.split('"')[1] for line in ended.stderr.splitlines()] == ["School play"]
     assert (told["status"], told["data"]["planned"]) == ("ok", 1)
     assert [CAROL in simulation.guests(event) for event in (near, far, other)] == [True, False, False]
     assert BOB not in simulation.guests(other)
@@ -194,6 +196,20 @@ def test_apply_over_the_brake_says_so_and_waits_for_approve(simulate: Simulate) 
     assert (again.exit_code, again.stderr) == (4, "Nothing is held.\n")
 
 
+def test_what_went_out_in_the_last_hour_counts_against_the_limit(simulate: Simulate) -> None:
+    """Of two an hour one is used up: a second and a third wait, one alone by itself."""
+    simulation = simulate(settings=msgspec.structs.replace(INVITE_BOB, invites_per_hour=2))
+    for number in range(2):
+        simulation.create(summary=f"Dinner {number}", **on(1 + number))
+    invited(simulation, "Picnic")
+    terminal = beside(simulation, limits={"invites_per_hour": 2})
+
+    both, one = terminal.run("apply").stdout, terminal.run("apply", "--days", "1").stdout
+
+    assert "leaves room for 1: they are held until calbot approve." in both
+    assert "leaves room" not in one
+
+
 def test_what_is_under_way_is_not_offered_again(simulate: Simulate) -> None:
     """Held events are shown as held; apply takes up the others, and counts only them."""
     simulation = simulate(settings=msgspec.structs.replace(INVITE_BOB, invites_per_hour=2))
@@ -204,10 +220,13 @@ def test_what_is_under_way_is_not_offered_again(simulate: Simulate) -> None:
     terminal = beside(simulation, limits={"invites_per_hour": 2})
 
     seen = [line.split()[3] for line in terminal.run("preview").stdout.splitlines()[:4]]
+    explained = terminal.run("explain", "Event 2").stdout
     applied = terminal.run("apply", "--yes").stdout
     simulation.run(10)
 
     assert sorted(seen) == ["held", "held", "held", "invite"]
+    assert "is held: to invite bob@example.com waits for approve or discard" in explained
+    assert "calbot apply does it" not in explained
     assert [line.split('"')[1] for line in applied.splitlines() if '"' in line] == ["Dentist"]
     assert simulation.invitations() == [dentist]
 
@@ -229,6 +248,7 @@ def test_discard_drops_one_run_or_all(simulate: Simulate) -> None:
     assert (told["status"], told["data"]["count"]) == ("ok", 3)
     assert not any(BOB in simulation.guests(event) for event in made)
     assert simulation.held_rows() == []
+    assert terminal.run("apply", "--yes").stdout == "There is nothing to invite to.\n"
 
 
 def test_hostile_titles_reach_no_terminal_from_any_command(simulate: Simulate) -> None:

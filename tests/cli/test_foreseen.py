@@ -7,10 +7,13 @@ from typing import Any
 import msgspec
 
 from calbot.explaining import explain
-from calbot.model import Invite, Policy, Skip
+from calbot.identity import stamp_with
+from calbot.model import CalendarKey, Invite, Skip
+from calbot.policy import Policy
 from calbot.preview import Foreseen, preview
+from calbot.store import calendars
 from tests.cli.test_looking import on
-from tests.household import ANNA, BOB, INVITE_BOB, NOON
+from tests.household import ANNA, BOB, INVITE_BOB, NOON, dinner
 from tests.simulation.simulation import DAY, Simulation
 
 Simulate = Callable[..., Simulation]
@@ -28,21 +31,23 @@ def policy(simulation: Simulation) -> Callable[[str], Policy]:
 
 
 def test_a_single_date_is_weighed_with_its_series(simulate: Simulate) -> None:
-    """Bob was taken off the series: a date of it that is moved later would not invite him."""
+    """Bob was taken off the series: a date of it that does not know of it would not invite him either."""
     simulation = simulate()
     simulation.until_quiet()
-    series = simulation.create(summary="Choir", recurrence=["RRULE:FREQ=WEEKLY;COUNT=4"], **on(1))
-    simulation.until_quiet()
-    simulation.google.remove_guest(ANNA, series, BOB)
-    simulation.until_quiet()
-    second = datetime.fromtimestamp(NOON + 8 * DAY, UTC)
-    simulation.google.edit_event(ANNA, f"{series}_{second:%Y%m%dT%H%M%SZ}", {"summary": "Concert"})
-    simulation.until_quiet()
+    series = dinner(id="choir", title="Choir", recurrence=("RRULE:FREQ=WEEKLY",), stamp=stamp_with("", (BOB,)))
+    dates = [dinner(id=name, title=name, series=parent) for name, parent in (("Concert", "choir"), ("Fair", "fairs"))]
+    with simulation.database.write() as tx:
+        known = calendars.known(tx, CalendarKey(ANNA, "primary"))
+        assert known is not None
+        calendars.save(tx, known.id, [series, *dates])
 
-    concert = foreseen(simulation)["Concert"]
+    found = foreseen(simulation)
 
-    assert concert.event.series == series
-    assert isinstance(concert.action, Skip) and concert.action.reason == "removed_by_hand"
+    assert {title: isinstance(one.action, Invite) for title, one in found.items()} == {
+        "Choir": False,
+        "Concert": False,
+        "Fair": True,
+    }
 
 
 def test_what_is_over_is_weighed_as_it_was_before_it_began(simulate: Simulate) -> None:

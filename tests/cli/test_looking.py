@@ -2,6 +2,7 @@
 
 import base64
 import json
+import shutil
 import sqlite3
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -316,6 +317,22 @@ def test_looking_changes_nothing(simulate: Simulate, words: tuple[str, ...]) -> 
 
     assert (running.exit_code, running.stdout) == (0, stopped.stdout)
     assert (after, store.read_bytes(), len(simulation.world.calls)) == (before, rested, calls)
+
+
+def test_what_a_power_cut_left_is_read_and_not_put_in_order(simulate: Simulate, tmp_path: Path) -> None:
+    """The log beside the store holds the newest; it is read, and left for the next start to bring in."""
+    simulation = simulate()
+    simulation.create(summary="Dentist", **on(1))
+    simulation.until_quiet()
+    for name in ("calbot.db", "calbot.db-wal"):
+        shutil.copy(simulation.directory / name, tmp_path / name)
+    store = tmp_path / "calbot.db"
+    before = store.read_bytes(), log(store)
+
+    printed = Terminal(tmp_path, VirtualClock(NOON)).run("preview")
+
+    assert "Dentist" in printed.stdout
+    assert before[1] and (store.read_bytes(), log(store)) == before
 
 
 def log(store: Path) -> bytes:

@@ -168,14 +168,10 @@ def harm(written: Written, ours: tuple[str, ...]) -> str | None:
     return None if new and written.added <= set(ours) else f"{new} was added"
 
 
-@settings(
-    max_examples=EXAMPLES, deadline=None, database=None, print_blob=True, suppress_health_check=list(HealthCheck)
-)
+@settings(max_examples=EXAMPLES, deadline=None, database=None, print_blob=True, suppress_health_check=list(HealthCheck))
 @seed(FIRST)
 @given(count=st.integers(1, 3), first=st.lists(entries, max_size=6), acts=st.lists(steps, min_size=2, max_size=14))
-def test_everyone_elses_entry_stays_byte_for_byte(
-    count: int, first: list[Doc], acts: list[tuple[object, ...]]
-) -> None:
+def test_everyone_elses_entry_stays_byte_for_byte(count: int, first: list[Doc], acts: list[tuple[object, ...]]) -> None:
     """Others edit the list, also in the middle of our calls; our guests are there unless a person took them off."""
     folder = Path(tempfile.mkdtemp(prefix="calbot-", dir=MEMORY if MEMORY.is_dir() else None))
     party = Party(folder, OURS[:count], first)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import msgspec
 import pytest
 
-from calbot.model import Match, Rule
+from calbot.policy import Match, Rule
 from calbot.settings import Settings
 from tests.household import ANNA, BOB, CAROL, INVITE_BOB, NOON
 from tests.simulation.simulation import DAY, Simulation
@@ -249,9 +249,7 @@ def test_the_past_is_not_taken_up_after_a_long_pause(simulate: Simulate) -> None
     simulation = simulate()
     simulation.until_quiet()
     simulation.ask("pause")
-    event = simulation.create(
-        start={"dateTime": "2026-11-20T15:00:00Z"}, end={"dateTime": "2026-11-20T16:00:00Z"}
-    )
+    event = simulation.create(start={"dateTime": "2026-11-20T15:00:00Z"}, end={"dateTime": "2026-11-20T16:00:00Z"})
     simulation.run(200)
     simulation.run(DAY)
 
@@ -430,9 +428,7 @@ def test_apply_writes_nothing_where_nothing_may_be_written(simulate: Simulate, a
         ({"rule": "nothing"}, "not_found"),
     ],
 )
-def test_an_apply_that_makes_no_sense_is_refused(
-    simulate: Simulate, args: dict[str, str | float], code: str
-) -> None:
+def test_an_apply_that_makes_no_sense_is_refused(simulate: Simulate, args: dict[str, str | float], code: str) -> None:
     """With the reason, and nothing is done."""
     simulation = unruled(simulate)
     simulation.create()

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from calbot.model import Match, Rule
+from calbot.policy import Match, Rule
 from calbot.settings import Settings
 from tests.google_server.values import Doc
 from tests.household import ANNA, BOB, CAROL
@@ -195,7 +195,9 @@ def test_a_cancelled_date_is_no_cancelled_series(simulate: Simulate) -> None:
 def split(simulation: Simulation, series: str, *, new_id: str, stamped: bool) -> str:
     """Somebody changes this and all following dates: the series ends, a new one with its guests goes on; its id."""
     old = simulation.document(series)
-    parts = {key: old[key] for key in ("attendees", "extendedProperties") if key in old and (stamped or key == "attendees")}
+    parts = {
+        key: old[key] for key in ("attendees", "extendedProperties") if key in old and (stamped or key == "attendees")
+    }
     simulation.google.edit_event(ANNA, series, {"recurrence": ["RRULE:FREQ=WEEKLY;UNTIL=20261214T225959Z"]})
     times = {
         "start": {"dateTime": "2026-12-15T20:00:00+01:00", "timeZone": "Europe/Berlin"},

@@ -9,9 +9,10 @@ from calbot.google.wire import change
 from calbot.health import assess
 from calbot.identity import changed_parts, present, stamp_with, ulid, was_invited
 from calbot.kinds import DeedState
-from calbot.model import CalendarKey, Case, Deed, Event, EventKey, Gone, Invite, LookUp, Policy, Skip
+from calbot.model import CalendarKey, Deed, Event, EventKey, Gone, Invite, LookUp, Skip
 from calbot.moments import instant, is_past
 from calbot.planner import in_order, is_remembered, looks_emptied, plan
+from calbot.policy import Case, Policy
 from calbot.rules import judge, obvious_rules
 from calbot.schedule import (
     BACKOFF_CAP,

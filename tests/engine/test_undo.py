@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from calbot.model import Answer, Match, Outcome, Rule
+from calbot.model import Answer, Outcome
+from calbot.policy import Match, Rule
 from calbot.settings import Settings
 from tests.google_server.values import Doc
 from tests.household import ANNA, BOB, CAROL
@@ -322,7 +323,8 @@ def test_an_event_deleted_since_needs_no_undo(simulate: Simulate) -> None:
 
 
 @pytest.mark.parametrize(
-    "fault", ["closeAfter", "closeBefore", "errorAfter", "truncated", "notJson", "hang", "conditionNotMet", "unavailable"]
+    "fault",
+    ["closeAfter", "closeBefore", "errorAfter", "truncated", "notJson", "hang", "conditionNotMet", "unavailable"],
 )
 def test_a_lost_or_refused_answer_undoes_once(simulate: Simulate, fault: str) -> None:
     """Whatever the answer to the write: in the end Bob is off, which is told once, and he is not invited again."""

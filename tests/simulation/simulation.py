@@ -107,6 +107,11 @@ class Simulation:
     # Life and death
 
     @property
+    def lives_now(self) -> bool:
+        """Whether the process is running."""
+        return self._engine is not None
+
+    @property
     def engine(self) -> Engine:
         assert self._engine is not None, "the engine is down"
         return self._engine

@@ -14,8 +14,10 @@ from addon.web.deeds import DeedPages
 from addon.web.desk import Desk
 from addon.web.panel import panel
 from calbot.clock import SystemRandom
-from calbot.model import Answer, CalendarKey, Command, Deed, Event, EventKey, Invite, Outcome, Outgoing, Policy, Rule
+from calbot.house import Orders
+from calbot.model import Answer, CalendarKey, Command, Deed, Event, EventKey, Invite, Outcome, Outgoing
 from calbot.model import Skip as Left
+from calbot.policy import Policy, Rule
 from calbot.status import Snapshot
 from calbot.store import calendars, commands, history, ledger, outbox
 from calbot.store.database import Database, translated
@@ -50,7 +52,6 @@ class Office:
             self,
             self.desk,
             self.database,
-            lambda _: self.policy,
             clock=FixedClock(),
             random=self.random,
             time_zone="Europe/Berlin",
@@ -78,6 +79,10 @@ class Office:
         self.database.close()
 
     # The engine
+
+    def orders(self, _account: str) -> Orders:
+        """What is in force for everybody."""
+        return Orders(policy=self.policy, poll_interval=60.0, invite_existing=False, paused=False)
 
     def carry_out(self, command: Command) -> None:
         """Answer as the test wants."""

@@ -36,7 +36,6 @@ class Panel:
             engine,
             desk,
             home.database,
-            lambda account: engine.orders(account).policy,
             clock=home.clock,
             random=random,
             time_zone="Europe/Berlin",

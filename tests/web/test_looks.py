@@ -14,7 +14,8 @@ from addon.web.frame import Sorry, Turn
 from addon.web.past import event_view
 from calbot.explaining import Explanation
 from calbot.kinds import DeedState, Verb
-from calbot.model import CalendarKey, EventKey, Match, Policy, Rule
+from calbot.model import CalendarKey, EventKey
+from calbot.policy import Match, Policy, Rule
 from calbot.status import AccountStatus, CalendarStatus
 from calbot.store.history import Past
 from tests.web.office import BOB, CAROL, Office, event
