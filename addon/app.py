@@ -2,19 +2,21 @@
 
 import logging
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Protocol
 
 from addon import logs, options, stopping, supervisor
 from addon.alerts.alerts import Alerts
 from addon.alerts.channels import channels
 from addon.alerts.courier import TEST, Courier
-from addon.broker import HOST, EmbeddedBroker, NoBroker
+from addon.brokers import Brokers
 from addon.mqtt.bridge import Bridge
-from addon.mqtt.connection import BrokerAddress, MqttOptions
+from addon.mqtt.connection import MqttOptions
 from addon.options import Options, Place
 from addon.supervisor import Supervisor
 from addon.web.alert_page import AlertPage
+from addon.web.deeds import DeedPages
+from addon.web.desk import Desk
 from addon.web.panel import panel
 from addon.web.server import Door, WebServer
 from addon.web.sign_in import LARGEST_BODY, Pages
@@ -22,7 +24,7 @@ from addon.web.webhook import PushDoor
 from calbot import __version__, health
 from calbot.clock import SystemClock, SystemRandom
 from calbot.engine import Engine
-from calbot.errors import BadOptions, CalbotError, DirectoryInUse, StoreError
+from calbot.errors import BadOptions, DirectoryInUse, StoreError
 from calbot.google.accounts import GoogleAccounts
 from calbot.google.consent import places
 from calbot.google.wallet import Wallet
@@ -36,7 +38,6 @@ from calbot.vault import Vault, given_key
 
 WATCH_SECONDS = 1.0
 OPEN_AGAIN = 3.0
-BROKER_AGAIN = 10.0
 TICK_SECONDS = 30.0
 SLOWEST_STEP = 180.0
 SUPERVISOR = "172.30.32.2"
@@ -61,11 +62,10 @@ class App:
         self._parts: list[Part] = []
         self._ticked = self._clock.monotonic()
         self._key: str | None = None
-        self._own_broker: EmbeddedBroker | None = None
-        self._broker_due = 0.0
         token = environ.get("SUPERVISOR_TOKEN", "").strip()
         address = environ.get("CALBOT_SUPERVISOR_URL", "").strip() or supervisor.ADDRESS
         self._supervisor = Supervisor(token, address) if token else None
+        self._brokers = Brokers(self._supervisor, self._clock)
 
     def run(self) -> int:
         """Serve until a stop is requested; return the exit code."""
@@ -102,9 +102,12 @@ class App:
         engine = self._engine(where, wanted, problem, database)
         courier = self._courier(wanted)
         alerts = Alerts(database, self._clock, self._random, send=courier.post, said=engine.wrote)
-        self._doors(engine, where, wanted, database, courier)
+        desk = Desk(engine, database, self._clock, self._random)
+        engine.listen(desk)
+        self._doors(engine, where, wanted, database, courier, desk)
         code = OK
         if self._open(engine, database, alerts):
+            desk.take_up_unfinished()
             bridge = self._bridge(engine, wanted, database) if wanted is not None else None
             engine.start()
             log.info("Calbot %s is running.", __version__)
@@ -156,10 +159,11 @@ class App:
         return courier
 
     def _bridge(self, engine: Engine, wanted: Options, database: Database) -> Bridge:
+        self._parts.append(self._brokers)
         bridge = Bridge(
             engine=engine,
             database=database,
-            broker=self._broker(wanted),
+            broker=self._brokers.choose(wanted.mqtt),
             options=MqttOptions(wanted.mqtt.base_topic, wanted.event_detail),
             assess=health.assess,
             version=__version__,
@@ -170,29 +174,20 @@ class App:
         self._parts.append(bridge)
         return bridge
 
-    def _broker(self, wanted: Options) -> Callable[[], BrokerAddress]:
-        """Return who tells where the broker is: the options, else the Supervisor, else one of our own."""
-        mqtt = wanted.mqtt
-        if mqtt.host is not None:
-            address = BrokerAddress(mqtt.host, mqtt.port, mqtt.username, mqtt.password)
-            return lambda: address
-        if self._supervisor is not None:
-            return found_by(self._supervisor)
-        own = EmbeddedBroker(self._clock, port=mqtt.port)
-        try:
-            own.start()
-        except CalbotError as error:
-            log.warning("%s", error)
-        else:
-            self._parts.append(own)
-            self._own_broker = own
-            log.info("No broker is configured: Calbot runs its own at %s:%d.", HOST, own.port)
-        address = BrokerAddress(HOST, own.port, version5=own.version5)
-        return lambda: address
-
     def _doors(
-        self, engine: Engine, where: Place, wanted: Options | None, database: Database, courier: Courier
+        self,
+        engine: Engine,
+        where: Place,
+        wanted: Options | None,
+        database: Database,
+        courier: Courier,
+        desk: Desk,
     ) -> None:
+        peer = SUPERVISOR if where.supervised else None
+        zone = wanted.settings.time_zone if wanted is not None else "UTC"
+        deeds = DeedPages(
+            engine, desk, database, clock=self._clock, random=self._random, time_zone=zone, only_peer=peer
+        )
         page = panel(
             engine,
             assess=health.assess,
@@ -201,10 +196,11 @@ class App:
             mqtt_problem=lambda: engine.snapshot.broker_problem if wanted else "MQTT waits for right options.",
             outcomes=lambda: _latest(database),
             options=wanted.shown() if wanted is not None else (),
-            time_zone=wanted.settings.time_zone if wanted is not None else "UTC",
+            time_zone=zone,
             bind=where.bind,
-            only_peer=SUPERVISOR if where.supervised else None,
+            only_peer=peer,
             sign_in=self._sign_in(engine, where, wanted) if wanted is not None else None,
+            deeds=deeds if wanted is not None else None,
         )
         alert_page = AlertPage(
             found=self._supervisor.notify_services if self._supervisor is not None else None,
@@ -212,7 +208,7 @@ class App:
             complaints=courier.complaints,
             test=lambda: courier.post(TEST),
             random=self._random,
-            only_peer=SUPERVISOR if where.supervised else None,
+            only_peer=peer,
         )
         page.register_blueprint(alert_page.blueprint())
         doors = [Door("panel", page, where.bind, where.panel_port, "CALBOT_PANEL_PORT", 900, largest_body=LARGEST_BODY)]
@@ -253,7 +249,7 @@ class App:
                 engine.tend()
             except Exception:
                 log.exception("A surprise in looking after the engine; it goes on.")
-            self._keep_broker()
+            self._brokers.keep()
             if bridge is not None:
                 engine.note_broker(connected=bridge.connected, problem=bridge.problem, advice=bridge.advice)
             verdict = self._judge(engine, alerts)
@@ -275,19 +271,6 @@ class App:
             log.exception("A surprise in judging alerts; it goes on.")
         return verdict
 
-    def _keep_broker(self) -> None:
-        """Start our own broker again when it has died."""
-        own = self._own_broker
-        if own is None or own.alive or self._clock.monotonic() < self._broker_due:
-            return
-        self._broker_due = self._clock.monotonic() + BROKER_AGAIN
-        try:
-            own.start()
-        except NoBroker as error:
-            log.warning("%s", error)
-        else:
-            log.info("Calbot's own broker had ended and runs again.")
-
     def _is_alive(self, engine: Engine, web: WebServer) -> bool:
         now = self._clock.monotonic()
         ticked = min(self._ticked, web.ticked)
@@ -304,13 +287,3 @@ def _latest(database: Database) -> list[Outgoing]:
     with translated():
         reader = database.read()
         return [row for stream in outbox.STREAMS for row in outbox.latest(reader, stream, SHOWN_OUTCOMES)]
-
-
-def found_by(asked: Supervisor) -> Callable[[], BrokerAddress]:
-    """Return who asks the Supervisor for the broker. Mosquitto may change its password whenever it starts."""
-
-    def ask() -> BrokerAddress:
-        found = asked.mqtt()
-        return BrokerAddress(found.host, found.port, found.username, found.password, tls=found.ssl)
-
-    return ask

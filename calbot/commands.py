@@ -9,7 +9,7 @@ from typing import Protocol
 from calbot.control import Control, Letters
 from calbot.errors import BadOptions, StoreError
 from calbot.inbox import PlanAfresh, Resync
-from calbot.model import Answer, Command, Notice, Noun
+from calbot.model import Answer, CalendarKey, Command, Notice, Noun
 from calbot.ports import Clock, Random
 from calbot.settings import parse_switch
 from calbot.status import FOR_EVER
@@ -19,7 +19,6 @@ from calbot.switchboard import Switchboard
 from calbot.worker import Worker
 
 FROM_THE_TABLE = ("cli",)
-OF_AN_EARLIER_LIFE = ("panel",)
 log = logging.getLogger(__name__)
 
 
@@ -48,7 +47,7 @@ class Commands:
         self._database = database
         self._clock = clock
         self._random = random
-        self._control = Control(desk.switchboard, lambda: tuple(desk.workers), database, clock, random)
+        self._control = Control(desk.switchboard, self._watched, database, clock, random)
         self._lock = threading.Lock()
         self._pending: dict[str, _Pending] = {}
         self._owed: dict[str, tuple[Command, Answer]] = {}
@@ -78,11 +77,6 @@ class Commands:
         for command in commands.unfinished(self._database.read(), sources=FROM_THE_TABLE):
             if command.id not in under_way:
                 self.carry_out(command)
-
-    def take_up_unanswered(self) -> None:
-        """Carry out what a door of an earlier life was asked and did not answer. To be called before the door opens."""
-        for command in commands.unfinished(self._database.read(), sources=OF_AN_EARLIER_LIFE):
-            self.carry_out(command)
 
     def did(self, account: str, command_id: str, error: str | None) -> None:
         """Count an account as done with its share; the last one brings the answer."""
@@ -218,6 +212,10 @@ class Commands:
             return Answer(status="error", code="not_found", message=f"Calbot does not watch {what}.")
         letter = Resync(command.id, calendar, bool(command.args.get("full")))
         return self._send(command, Letters({worker.email: letter for worker in workers}))
+
+    def _watched(self) -> tuple[CalendarKey, ...]:
+        workers = self._desk.workers.values()
+        return tuple(CalendarKey(worker.email, calendar) for worker in workers for calendar in worker.reading.calendars)
 
     def _release(self, command: Command) -> Answer:
         answer = self._control.release(command, approve=command.name == "approve")

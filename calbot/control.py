@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from calbot.errors import BadOptions
 from calbot.explaining import Explanation, explain
 from calbot.inbox import Item, TakeBack, TakeUp
-from calbot.model import Answer, Command, Deed, Invite, Notice, Noun, Retract
+from calbot.model import Answer, CalendarKey, Command, Deed, Invite, Notice, Noun, Retract
 from calbot.moments import day_and_time
 from calbot.policy import Policy
 from calbot.ports import Clock, Random
@@ -35,18 +35,18 @@ def run_of(command: Command) -> str:
 
 
 class Control:
-    """Decides what a command means; the accounts' workers do it. `workers` names the accounts that are watched."""
+    """Decides what a command means; the accounts' workers do it. `watched` returns the calendars that they read."""
 
     def __init__(
         self,
         switchboard: Switchboard,
-        workers: Callable[[], tuple[str, ...]],
+        watched: Callable[[], tuple[CalendarKey, ...]],
         database: Database,
         clock: Clock,
         random: Random,
     ) -> None:
         self._switchboard = switchboard
-        self._workers = workers
+        self._watched = watched
         self._database = database
         self._clock = clock
         self._random = random
@@ -95,7 +95,7 @@ class Control:
             data: Data = {"confirm_token": token, "count": removals}
             return Answer(status="error", code="confirm_required", message=text, data=data)
         accounts = {deed.key.account for deed in deeds}
-        unknown = accounts - set(self._workers())
+        unknown = accounts - set(self._accounts())
         if unknown:
             text = f"{', '.join(sorted(unknown))} is no longer watched; sign it in again first."
             return Answer(status="error", code="auth_required", message=text)
@@ -145,7 +145,7 @@ class Control:
         """Have the rules applied to known events of the next days that were left alone."""
         days = _days(command.args.get("days"))
         rule = command.args.get("rule")
-        rules = {one.name for email in self._workers() for one in self._policy(email).rules}
+        rules = {one.name for email in self._accounts() for one in self._policy(email).rules}
         if rule is not None and rule not in rules:
             known = ", ".join(sorted(rules)) or "none"
             return Answer(
@@ -153,7 +153,7 @@ class Control:
             )
         scope = Scope(days, str(rule) if rule is not None else None)
         letter = TakeUp(command.id, run_of(command), scope, command.source)
-        accounts = [email for email in self._workers() if account in {None, email}]
+        accounts = [email for email in self._accounts() if account in {None, email}]
         if not accounts:
             return Answer(status="error", code="not_found", message="Calbot watches no account yet.")
         return Letters(dict.fromkeys(accounts, letter))
@@ -177,8 +177,10 @@ class Control:
     def preview(self, command: Command, account: str | None) -> Answer:
         """Say what the rules would do, in numbers and the first ten events."""
         tx, days = self._database.read(), _days(command.args.get("days"))
-        found = preview(tx, self._policy, self._clock.now(), days=days, back=0, account=account)
-        wanted = [one for one in found if isinstance(one.action, Invite)]
+        found = preview(
+            tx, self._policy, self._clock.now(), days=days, back=0, account=account, watched=self._watched()
+        )
+        wanted = [one for one in found if isinstance(one.action, Invite) and one.waits is None]
         guests = sum(len(one.action.guests) for one in wanted if isinstance(one.action, Invite))
         text = f"{_many(len(wanted), 'event')} of {len(found)} would be invited to."
         data: Data = {
@@ -215,11 +217,14 @@ class Control:
             "history": "\n".join(history),
         }
 
+    def _accounts(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(key.account for key in self._watched()))
+
     def _policy(self, account: str) -> Policy:
         return self._switchboard.orders(account, self._clock.now()).policy
 
     def _to_all(self, letter: Item) -> Letters:
-        return Letters(dict.fromkeys(self._workers(), letter))
+        return Letters(dict.fromkeys(self._accounts(), letter))
 
 
 def _many(count: int, noun: str) -> str:

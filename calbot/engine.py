@@ -134,7 +134,6 @@ class Engine:
         self._threaded = True
         for worker in self.workers.values():
             self._start(worker)
-        self.commands.take_up_unanswered()
 
     def stop(self) -> None:
         """Ask every thread to end; none is waited for."""

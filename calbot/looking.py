@@ -12,7 +12,7 @@ from calbot.errors import BadOptions
 from calbot.local import NOT_FOUND, Here, Wanted, pass_here, reading, wanted, watched
 from calbot.model import Invite
 from calbot.moments import day_and_time
-from calbot.optionfiles import _content, _yaml
+from calbot.optionfiles import yaml_document
 from calbot.preview import AHEAD, BACK, DAY, Foreseen, Orders
 from calbot.settings import KEYS
 from calbot.sources import SHELL_KEYS
@@ -23,7 +23,7 @@ from calbot.store.history import HeldRun
 from calbot.switchboard import Switchboard
 
 MOST_EXPLAINED = 3
-MOST_DAYS = 3660
+MOST_DAYS = 3650
 
 
 @click.command("preview")
@@ -192,13 +192,12 @@ def _with_rules(what: Wanted, file: Path) -> Wanted:
 
 
 def _rules_in(file: Path) -> dict[str, object]:
-    content = _content(file, None)
-    if content is None:
-        raise BadOptions(f"{file.name}: there is no such file.")
     try:
-        given = _yaml(content, file.name)
+        given = yaml_document(file)
     except RecursionError:
         raise BadOptions(f"{file.name}: is nested too deeply; write it flat, as the documentation shows.") from None
+    if given is None:
+        raise BadOptions(f"{file.name}: there is no such file.")
     if isinstance(given, list):
         return {"rules": given}
     if not isinstance(given, dict) or "rules" not in given:

@@ -89,11 +89,10 @@ def settle(tx: Tx, results: list[tuple[Task, Result]], context: Context, random:
                 ledger.finish(tx, deed, "skipped", now, reason=skip.reason, text=skip.text)
                 heard = [] if skip.reason in SILENT_SKIPS else [skipped(deed.key, skip)]
             case Never(reason, text):
-                ledger.finish(tx, deed, "refused", now, reason=reason, text=text)
-                _remember_refusal(tx, deed, now)
-                heard = [_failure(deed, reason, text, retry_at=None)]
+                heard = _refused(tx, deed, reason, text, now)
             case Later() as later:
-                heard = _later(tx, msgspec.structs.replace(deed, attempts=deed.attempts + 1), later, now, random)
+                attempts = deed.attempts + (not _is_asked_to_wait(later))
+                heard = _later(tx, msgspec.structs.replace(deed, attempts=attempts), later, now, random)
             case Undecided(text):
                 ledger.hold(tx, deed, "conflict", text)
                 heard = [of_deed("held", deed, reason="conflict", reason_text=text)]
@@ -179,19 +178,27 @@ def _undone(tx: Tx, deed: Deed, undone: Undone, now: float) -> list[Outcome]:
     return [of_deed("undone", deed, event=undone.event, guests_removed=undone.guests, reason_text=undone.left)]
 
 
-def _remember_refusal(tx: Tx, deed: Deed, now: float) -> None:
-    """Remember that Google lets us invite nobody to this event of somebody else: it is not asked again."""
+def _refused(tx: Tx, deed: Deed, reason: str, text: str, now: float) -> list[Outcome]:
+    """Close a row that Google refuses. To an event of somebody else it is not asked again."""
+    ledger.finish(tx, deed, "refused", now, reason=reason, text=text)
     if isinstance(deed.action, Invite) and not deed.action.event.organised_by_us:
         fates.note(tx, deed.key, deed.action.guests, "refused", now)
+    return [_failure(deed, reason, text, retry_at=None)]
 
 
 def _later(tx: Tx, deed: Deed, later: Later, now: float, random: Random) -> list[Outcome]:
     asked = COOL_DOWN if later.reason == QUOTA and later.after is None else later.after
     retry_at = now + backoff(deed.attempts, random.uniform(0, 1), asked)
     ledger.park(tx, deed, retry_at, later.reason, later.text, uncertain=later.uncertain)
-    if deed.attempts != (1 if later.reason == QUOTA else ANNOUNCED_FAILURE):
+    announced = 1 if later.reason == QUOTA else ANNOUNCED_FAILURE
+    if deed.attempts != announced or _is_asked_to_wait(later):
         return []
     return [_failure(deed, later.reason, later.text, retry_at=retry_at)]
+
+
+def _is_asked_to_wait(later: Later) -> bool:
+    """Say whether Google named a time: then waiting is what it wants, and no failure."""
+    return later.after is not None and later.reason != QUOTA
 
 
 def _vanished(tx: Tx, deed: Deed, now: float) -> list[Outcome]:

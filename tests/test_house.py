@@ -24,7 +24,15 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("addon.app", "addon.__main__", "addon.commands", "addon.backup"),
     (
         *("addon.mqtt.*", "addon.web.*", "addon.alerts", "addon.alerts.*"),
-        *("addon.heartbeat", "addon.supervisor", "addon.broker", "addon.backup", "addon.logs", "addon.stopping"),
+        *(
+            "addon.heartbeat",
+            "addon.supervisor",
+            "addon.broker",
+            "addon.brokers",
+            "addon.backup",
+            "addon.logs",
+            "addon.stopping",
+        ),
     ),
     (
         *("addon.options", "addon.mqtt.topics", "addon.mqtt.messages", "addon.mqtt.discovery"),
@@ -40,7 +48,15 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ),
     ("addon", "addon.mqtt", "addon.web"),
     # The wall.
-    ("calbot.cli", "calbot.__main__", "calbot.login", "calbot.looking", "calbot.doing", "calbot.local", "calbot.reports"),
+    (
+        "calbot.cli",
+        "calbot.__main__",
+        "calbot.login",
+        "calbot.looking",
+        "calbot.doing",
+        "calbot.local",
+        "calbot.reports",
+    ),
     ("calbot.engine", "calbot.commands", "calbot.control", "calbot.switchboard"),
     (
         *("calbot.worker", "calbot.reading", "calbot.errands", "calbot.dispatch", "calbot.slots", "calbot.inbox"),
@@ -80,6 +96,9 @@ FAMILIES = ("calbot.store", "calbot.google", "addon.mqtt", "addon.web", "addon.a
 SIDEWAYS = {
     ("addon.__main__", "addon.commands"),
     ("addon.alerts.judge", "addon.web.words"),
+    ("addon.brokers", "addon.broker"),
+    ("addon.brokers", "addon.mqtt.connection"),
+    ("addon.brokers", "addon.supervisor"),
     ("addon.commands", "addon.app"),
     ("calbot.__main__", "calbot.cli"),
     ("calbot.cli", "calbot.login"),
@@ -90,6 +109,7 @@ SIDEWAYS = {
     ("calbot.looking", "calbot.local"),
     ("calbot.looking", "calbot.reports"),
     ("calbot.doing", "calbot.local"),
+    ("calbot.doing", "calbot.looking"),
     ("calbot.doing", "calbot.reports"),
     ("calbot.engine", "calbot.commands"),
     ("calbot.commands", "calbot.control"),

@@ -23,7 +23,7 @@ from calbot.store import history, ledger, outbox, undoable
 from calbot.store.database import Database, Tx, translated
 
 LOOKED_BACK = 500
-"""How many of the latest outcomes the page of undo looks through."""
+"""How many of the latest outcomes, or of the deeds that an undo means, are looked through to be shown."""
 SPANS = ((10, "10 minutes"), (30, "30 minutes"), (60, "hour"), (180, "3 hours"), (720, "12 hours"), (1440, "day"))
 _DONE = {"undo": "Taken back", "approve": "Approved", "discard": "Discarded", "apply": "Under way"}
 
@@ -147,17 +147,16 @@ class DeedPages:
         id_ = request.args.get("command", "")
         sent = self._sent(id_)
         answer, asks = sent.answer, _asks(sent)
-        count = answer.data.get("count") if answer is not None else None
         name = sent.command.name if sent.command is not None else ""
         lines, more = self._meant(sent.command) if asks and sent.command is not None else ([], 0)
         return self._frame.show(
             "answer.html",
             command=id_,
+            name=name,
             headline=_headline(name, answer),
             tone=_tone(answer),
             text=clean(answer.message, 600) if answer is not None else "",
             asks=asks,
-            count=count if isinstance(count, int) else None,
             lines=lines,
             more=more,
             back=sent.back,
@@ -186,9 +185,8 @@ class DeedPages:
         with translated():
             reader = self._database.read()
             numbers = _numbers(reader, command)
-            deeds = [ledger.by_id(reader, number) for number in numbers[: undoing.MOST_LINES]]
-        lines = [undoing.meant(deed, self._clock.now(), self._zone) for deed in deeds if deed is not None]
-        return lines, len(numbers) - len(deeds)
+            deeds = [deed for number in numbers[:LOOKED_BACK] if (deed := ledger.by_id(reader, number)) is not None]
+        return undoing.meant(deeds, self._clock.now(), self._zone), max(0, len(numbers) - undoing.MOST_LINES)
 
 
 def _numbers(tx: Tx, command: Command) -> list[int]:

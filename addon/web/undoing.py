@@ -8,7 +8,7 @@ from addon.web.links import event_link
 from addon.web.words import clean, day, moment, nearby, people, where
 from calbot.model import Deed, Invite, Outcome, Outgoing
 
-MOST_LINES = 100
+MOST_LINES = 50
 MOST_RUNS = 30
 MOST_OF_A_RUN = 10
 
@@ -93,12 +93,17 @@ def line(at: float, one: Outcome, now: float, zone: tzinfo) -> Line:
     )
 
 
-def meant(deed: Deed, now: float, zone: tzinfo) -> Meant:
-    """Return the line of an invitation that is about to be taken back."""
+def meant(deeds: Sequence[Deed], now: float, zone: tzinfo) -> list[Meant]:
+    """Return the first lines of invitations that are about to be taken back: those that went out, then the others."""
+    gone_out_first = sorted(deeds, key=lambda deed: deed.state != "done")
+    return [_meant(deed, now, zone) for deed in gone_out_first[:MOST_LINES]]
+
+
+def _meant(deed: Deed, now: float, zone: tzinfo) -> Meant:
     invite = deed.action if isinstance(deed.action, Invite) else None
     return Meant(
         title=(clean(invite.event.title, 160) if invite else "") or "Event without a title",
         when=day(invite.event.start, now, zone) if invite else "",
         guests=clean(people(invite.guests), 300) if invite else "",
-        state="" if deed.state == "done" else "has not gone out yet, and would not",
+        state="" if deed.state == "done" else "not sent yet, would be dropped",
     )

@@ -4,7 +4,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from addon.app import found_by
+from addon.brokers import found_by
 from addon.supervisor import MOSQUITTO, Supervisor
 from tests.mqtt.conftest import MakeHouse
 from tests.mqtt.world import Mosquitto, wait_until

@@ -91,6 +91,21 @@ def test_what_waits_no_more_cannot_be_discarded(office: Office) -> None:
     assert answer.status_code == 404 and "does not wait any more" in answer.text
 
 
+def test_each_button_means_its_own_work(office: Office) -> None:
+    """What is written on it is what its form carries."""
+    office.held(DINNER, run_id="r-1")
+    office.held(event("choir"), run_id="r-2")
+    tokens = {office.invited(event(f"e{number}"), run_id="r-3") for number in range(2)}
+
+    page, undo = office.get("").text, office.get("undo").text
+
+    assert re.findall(r'name="run" value="([^"]*)"', page) == ["r-1", "r-2"]
+    assert re.findall(r'href="discard\?run=([^"]*)"', page) == ["r-1", "r-2"]
+    assert set(re.findall(r'name="token" value="([^"]*)"', page)) == tokens
+    assert set(re.findall(r'name="token" value="([^"]*)"', undo)) == tokens
+    assert re.findall(r'name="run_id" value="([^"]*)"', undo) == ["r-3"]
+
+
 def test_work_in_doubt_says_what_approving_it_does(office: Office) -> None:
     """A lost answer is not sent again blindly."""
     office.held(DINNER, reason="conflict", text="")
@@ -140,6 +155,14 @@ def test_what_has_gone_on_is_said_no_more(office: Office) -> None:
     office.snapshot = msgspec.structs.replace(SNAPSHOT, accounts=(account,))
 
     assert "room" not in office.get("").text and "quota" not in office.get("").text
+
+
+def test_browsers_name_our_page_as_the_origin_of_its_forms(office: Office) -> None:
+    """Without https that is all the guard has to go by, and the panel's own header would have them hide it."""
+    office.held(DINNER)
+
+    for page in ("", "undo", "discard"):
+        assert ("meta", {"name": "referrer", "content": "same-origin"}) in read(office.get(page).text).elements
 
 
 # Undo
@@ -226,10 +249,24 @@ def test_much_at_once_is_shown_and_confirmed(office: Office) -> None:
     done = office.post("confirm", command=office.commands[0].id)
 
     told = read(asking.text).text
-    assert "Take all of this back?" in told and "Yes, all 3" in told and "3 invitations are taken back." in told
+    assert (
+        "Take all of this back?" in told and "Yes, take it all back" in told and "3 invitations are taken back." in told
+    )
     assert all(f"Match {number}" in told for number in range(3)) and "Long ago" not in told
     assert asked(office.commands[1]) == ("undo", {"minutes": 60, "confirm": "c-9f"})
     assert "3 were taken back." in done.text
+
+
+def test_a_confirmation_tells_what_has_not_gone_out_yet(office: Office) -> None:
+    """It would be dropped with the rest; what did go out comes first."""
+    office.invited(event("sent", "Sent"))
+    office.held(*[event(f"e{number}", f"Held {number}") for number in range(60)])
+    office.answer = confirming
+
+    page = read(office.post("undo", minutes="60").text).text
+
+    assert page.index("Sent") < page.index("Held 59") < page.index("not sent yet, would be dropped")
+    assert "and 11 more" in page
 
 
 def test_a_confirmation_shows_its_own_pass_only(office: Office) -> None:

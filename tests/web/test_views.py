@@ -7,6 +7,7 @@ import pytest
 
 from addon.web import views
 from addon.web.words import clean, day, moment, nearby, people, span
+from calbot.kinds import NoticeType
 from calbot.model import EventKey, Notice, Outcome, Outgoing
 from calbot.status import AccountStatus, Effective, Health, Level, Reason, Snapshot
 from tests.web.world import ANNA, FAMILY, FINE, INVITED, NOW, SETTINGS, SNAPSHOT, sent
@@ -20,6 +21,7 @@ def page(
     mqtt_problem: str | None = None,
     outcomes: list[Outgoing] | None = None,
     options: tuple[tuple[str, str, str], ...] = (),
+    undoable: frozenset[str] = frozenset(),
 ) -> views.Page:
     """Return the page of the example household."""
     return views.page(
@@ -30,6 +32,7 @@ def page(
         options=options,
         now=NOW,
         zone=BERLIN,
+        undoable=undoable,
     )
 
 
@@ -236,6 +239,7 @@ def test_the_newest_outcome_comes_first_whatever_the_order_given() -> None:
         ({"event_type": "cancelled"}, "quiet", "Cancelled"),
         ({"event_type": "skipped", "reason_text": "It is private."}, "quiet", "Left alone: It is private."),
         ({"event_type": "held", "reason": "uncertain"}, "warn", "Held back: uncertain"),
+        ({"event_type": "undone", "guests_removed": ("bob@example.com",)}, "quiet", "Taken back: bob@example.com"),
         ({"event_type": "failed", "reason_text": "Forbidden."}, "bad", "Not done: Forbidden."),
         (
             {"event_type": "failed", "reason_text": "Busy.", "retryable": True, "retry_at": NOW + 60},
@@ -251,6 +255,30 @@ def test_each_outcome_is_told_in_words(changes: dict[str, object], tone: str, te
     (entry,) = page(outcomes=sent(outcome)).timeline
 
     assert (entry.tone, entry.text, entry.title) == (tone, text, "Dinner")
+
+
+@pytest.mark.parametrize(
+    ("event_type", "tone"),
+    [("brake_on", "warn"), ("brake_released", "quiet"), ("quota_exceeded", "warn"), ("quota_restored", "good")],
+)
+def test_the_brake_and_the_quota_are_told_in_their_tones(event_type: NoticeType, tone: str) -> None:
+    """What wants a person stands out; what is over does not."""
+    notice = Outgoing(1, "system", "n", Notice(event_type=event_type, text="60 invitations wait."), NOW - 10)
+
+    (entry,) = page(outcomes=[notice]).timeline
+
+    assert (entry.tone, entry.text, entry.why, entry.undo) == (tone, "60 invitations wait.", "", "")
+
+
+def test_a_line_offers_undo_only_by_a_token_that_is_good() -> None:
+    """Every line about an event leads to why; what is no longer to be undone says nothing of it."""
+    outcome = msgspec.structs.replace(INVITED, undo_token="u-1-abcd")
+
+    (can,) = page(outcomes=sent(outcome), undoable=frozenset({"u-1-abcd"})).timeline
+    (cannot,) = page(outcomes=sent(outcome), undoable=frozenset({"u-2-abcd"})).timeline
+
+    assert (can.undo, cannot.undo) == ("u-1-abcd", "")
+    assert can.why == cannot.why == "event?account=anna%40example.com&calendar=primary&event=dinner"
 
 
 def test_an_outcome_without_its_event_is_still_a_line() -> None:
