@@ -142,7 +142,7 @@ def foresee(here: Here, what: Wanted, *, days: int, back: int, account: str | No
         foreseen = preview.preview(reader, orders, now, days=days, back=back, account=account, watched=looked_at)
         switches = _board(what, database).effective()
         held = history.held(reader)
-        used = allowance.sent(reader, now) + allowance.promised(reader)
+        used = allowance.sent(reader, now) + allowance.promised(reader, now)
     return Foresight(
         foreseen=foreseen,
         first=day_and_time(now - back * DAY, time_zone)[:10],

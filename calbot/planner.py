@@ -86,8 +86,8 @@ def _taken_off(known: Event | None, event: Event, case: Case) -> tuple[str, ...]
     before = known or case.parent
     if before is None or event.guests_hidden or before.guests_hidden:
         return ()
-    wanted = dict.fromkeys(guest for rule in case.policy.rules for guest in rule.invite)
-    wanted |= dict.fromkeys(guest for guest, fate in case.fates.items() if fate == "invited")
+    named = (guest for rule in case.policy.rules for guest in rule.invite)
+    wanted = [guest for guest in dict.fromkeys((*named, *case.fates)) if case.fates.get(guest, "invited") == "invited"]
     gone = [guest for guest in wanted if present(before, guest) and not present(event, guest)]
     return tuple(guest for guest in gone if known is not None or was_invited(before.stamp, guest))
 

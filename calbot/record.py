@@ -34,7 +34,7 @@ def enter(tx: Tx, run: Run, verdicts: Iterable[tuple[EventKey, Verdict]], room: 
 
     A pass that is more than the hour has room for is held as a whole; what was held before stays held.
     """
-    verdicts = list(verdicts)
+    verdicts = [(key, _as_it_stands(tx, verdict)) for key, verdict in verdicts]
     deeds: list[Deed] = []
     said: list[Outcome | Notice] = []
     for key, verdict in verdicts:
@@ -71,6 +71,17 @@ def enter(tx: Tx, run: Run, verdicts: Iterable[tuple[EventKey, Verdict]], room: 
     return deeds
 
 
+def _as_it_stands(tx: Tx, verdict: Verdict) -> Verdict:
+    """Return the verdict with a held row as it is by now: a person may have approved or discarded it meanwhile."""
+    before = verdict.overtakes
+    if before is None or before.state != "held":
+        return verdict
+    row = ledger.by_id(tx, before.id)
+    if row is not None and row.state in {"held", "parked"}:
+        return msgspec.structs.replace(verdict, overtakes=row)
+    return msgspec.structs.replace(verdict, overtakes=None, action=None)
+
+
 def _overtake(tx: Tx, run: Run, key: EventKey, verdict: Verdict) -> None:
     if verdict.overtakes is not None:
         ledger.supersede(tx, verdict.overtakes, run.now)
@@ -104,7 +115,7 @@ def _braked(tx: Tx, run: Run, invites: list[Invite]) -> tuple[Stay | None, DeedS
     if not invites:
         return None, "planned"
     limit, wanted = run.policy.invites_per_hour, [len(invite.guests) for invite in invites]
-    used, ahead = allowance.sent(tx, run.now) + allowance.promised(tx), allowance.waiting(tx)
+    used, ahead = allowance.sent(tx, run.now) + allowance.promised(tx, run.now), allowance.waiting(tx)
     match brake(used + ahead if len(wanted) == 1 else used, wanted, limit):
         case "go":
             return None, "planned"

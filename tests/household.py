@@ -27,9 +27,11 @@ FAMILY = "family@group.calendar.google.com"
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC).timestamp()
 """When the virtual clocks start: some days before DINNER."""
 INVITE_BOB = Settings(invite_emails=(BOB,), time_zone="Europe/Berlin")
+NO_BRAKE = Settings(invite_emails=(BOB,), time_zone="Europe/Berlin", invites_per_hour=10_000)
+"""For what is about bursts, not about the brake."""
 PATIENCE = 15.0
 
-__all__ = ["ANNA", "BOB", "CAROL", "DINNER", "FAMILY", "INVITE_BOB", "NOON", "Household"]
+__all__ = ["ANNA", "BOB", "CAROL", "DINNER", "FAMILY", "INVITE_BOB", "NOON", "NO_BRAKE", "Household"]
 
 
 def dinner(*guests: str, **parts: object) -> Event:

@@ -4,6 +4,8 @@ from calbot.planner import BRAKE
 from calbot.store.database import Tx
 
 HOUR = 3600.0
+SOON = 600.0
+_OPEN = "finished_at IS NULL AND verb = 'invite'"
 _SENT = "verb = 'invite' AND state IN ('done', 'undone') AND finished_at > ?"
 
 
@@ -11,18 +13,21 @@ def sent(tx: Tx, now: float) -> int:
     """Return the invitations that went out in the last hour or are going out."""
     (count,) = tx.execute(
         f"SELECT (SELECT coalesce(sum(guests), 0) FROM deed WHERE {_SENT}) + "
-        "(SELECT coalesce(sum(guests), 0) FROM deed WHERE verb = 'invite' AND state = 'started')",
+        "(SELECT coalesce(sum(guests), 0) FROM deed WHERE {_OPEN} AND state = 'started')",
         (now - HOUR,),
     ).fetchone()
     return int(count)
 
 
-def promised(tx: Tx) -> int:
-    """Return the invitations that are decided and will go out; what the brake keeps is not among them."""
+def promised(tx: Tx, now: float) -> int:
+    """Return the invitations that are decided and go out within minutes.
+
+    What the brake keeps is not among them, nor what waits for longer: another account's trouble delays nobody.
+    """
     (count,) = tx.execute(
-        "SELECT coalesce(sum(guests), 0) FROM deed WHERE verb = 'invite' AND "
-        "(state = 'planned' OR (state = 'parked' AND reason IS NOT ?))",
-        (BRAKE,),
+        f"SELECT coalesce(sum(guests), 0) FROM deed WHERE {_OPEN} AND state IN ('planned', 'parked') AND "
+        "CASE state WHEN 'planned' THEN planned_at > ? ELSE retry_at < ? AND reason IS NOT ? END",
+        (now - SOON, now + SOON, BRAKE),
     ).fetchone()
     return int(count)
 
@@ -30,7 +35,7 @@ def promised(tx: Tx) -> int:
 def waiting(tx: Tx) -> int:
     """Return the invitations that wait by themselves until the hour has room."""
     (count,) = tx.execute(
-        "SELECT coalesce(sum(guests), 0) FROM deed WHERE verb = 'invite' AND state = 'parked' AND reason = ?", (BRAKE,)
+        f"SELECT coalesce(sum(guests), 0) FROM deed WHERE {_OPEN} AND state = 'parked' AND reason = ?", (BRAKE,)
     ).fetchone()
     return int(count)
 

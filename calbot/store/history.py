@@ -14,6 +14,7 @@ from calbot.model import Action, Event, EventKey, Invite, LookUp, Noun, Retract
 from calbot.store.database import Tx
 
 MOST_TITLES = 5
+_UNDER_WAY = frozenset({"planned", "started", "parked", "held"})
 _TOKEN = re.compile(r"u-(\d{1,15})-([0-9a-f]{4})")
 _action = msgspec.msgpack.Decoder(Action).decode
 _event = msgspec.msgpack.Decoder(Event).decode
@@ -75,7 +76,8 @@ def held(tx: Tx) -> list[HeldRun]:
         "SELECT d.run_id, d.account, d.calendar, coalesce(c.name, ''), coalesce(d.reason, ''),"
         " coalesce(min(d.reason_text), ''), min(d.planned_at), count(*), sum(d.guests) "
         "FROM deed d LEFT JOIN calendar c ON c.account = d.account AND c.calendar = d.calendar "
-        "WHERE d.state = 'held' GROUP BY d.run_id, d.account, d.calendar, d.reason ORDER BY min(d.id)"
+        "WHERE d.finished_at IS NULL AND d.state = 'held' "
+        "GROUP BY d.run_id, d.account, d.calendar, d.reason ORDER BY min(d.id)"
     ).fetchall()
     return [
         HeldRun(
@@ -114,14 +116,15 @@ def of_event(tx: Tx, key: EventKey, limit: int = 50) -> list[Past]:
         "SELECT id, coalesce(finished_at, planned_at), verb, state, reason, reason_text, rule, action, run_id, retry_at"
         " FROM deed WHERE account = ? AND calendar = ? AND event = ? ORDER BY id DESC LIMIT ?",
         (key.account, key.calendar, key.event, limit),
-    )
-    return [_past(key, *row) for row in rows]
+    ).fetchall()
+    being_undone = any(row[2] == "retract" and row[3] in _UNDER_WAY for row in rows)
+    return [_past(key, *row, free=not being_undone) for row in rows]
 
 
-def _past(key: EventKey, id_: int, at: float, verb: Any, state: Any, *rest: Any) -> Past:
+def _past(key: EventKey, id_: int, at: float, verb: Any, state: Any, *rest: Any, free: bool) -> Past:
     reason, text, rule, body, run_id, retry_at = rest
     action = _action(body)
-    undoable = verb == "invite" and state == "done"
+    undoable = verb == "invite" and state == "done" and free
     return Past(
         at=at,
         verb=verb,

@@ -14,7 +14,9 @@ _COLUMNS = (
     "id, account, calendar, event, verb, state, action, attempts, retry_at, uncertain, reason, run_id, source, "
     "seen_at, batch_size, batch_index, approved, reason_text"
 )
-_OPEN = "state IN ('planned', 'started', 'parked', 'held')"
+_OPEN = "finished_at IS NULL AND state IN ('planned', 'started', 'parked', 'held')"
+"""The first half lets SQLite use the index of open rows."""
+_PARKED = "finished_at IS NULL AND state = 'parked'"
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Action).decode
 _entries = msgspec.json.Decoder(tuple[msgspec.Raw, ...]).decode
@@ -182,8 +184,8 @@ def approve(tx: Tx, deed: Deed) -> None:
 def held(tx: Tx, run_id: str | None, before: float) -> list[Deed]:
     """Return the rows that wait for a person since before then, oldest first: of one run, or all."""
     rows = tx.execute(
-        f"SELECT {_COLUMNS} FROM deed WHERE state = 'held' AND (?1 IS NULL OR run_id = ?1) AND planned_at <= ?2 "
-        "ORDER BY id",
+        f"SELECT {_COLUMNS} FROM deed WHERE finished_at IS NULL AND state = 'held' AND (?1 IS NULL OR run_id = ?1) "
+        "AND planned_at <= ?2 ORDER BY id",
         (run_id, before),
     )
     return [_deed(row) for row in rows]
@@ -227,7 +229,7 @@ def open_deeds(tx: Tx, account: str, calendar: str | None = None) -> list[Deed]:
 def unpark(tx: Tx, account: str, reason: str) -> None:
     """Make rows due that wait for this reason."""
     tx.execute(
-        "UPDATE deed SET retry_at = 0 WHERE account = ? AND state = 'parked' AND reason = ?",
+        f"UPDATE deed SET retry_at = 0 WHERE account = ? AND {_PARKED} AND reason = ?",
         (account, reason),
     )
 
@@ -238,7 +240,7 @@ def due(tx: Tx, account: str, now: float, limit: int) -> list[Deed]:
     A time that is more than a day away was written while the machine's clock was wrong.
     """
     rows = tx.execute(
-        f"SELECT {_COLUMNS} FROM deed WHERE account = ? AND state = 'parked' AND NOT (retry_at > ? AND retry_at < ?) "
+        f"SELECT {_COLUMNS} FROM deed WHERE account = ? AND {_PARKED} AND NOT (retry_at > ? AND retry_at < ?) "
         "ORDER BY id LIMIT ?",
         (account, now, now + LONGEST_WAIT, limit),
     )
@@ -249,7 +251,7 @@ def next_due(tx: Tx, account: str, now: float, reason: str | None = None) -> flo
     """Return when the next parked row is due: of those that wait for this reason, or of all."""
     (at,) = tx.execute(
         "SELECT min(CASE WHEN retry_at < ?2 THEN retry_at ELSE 0 END) FROM deed "
-        "WHERE account = ?1 AND state = 'parked' AND retry_at IS NOT NULL AND (?3 IS NULL OR reason = ?3)",
+        f"WHERE account = ?1 AND {_PARKED} AND retry_at IS NOT NULL AND (?3 IS NULL OR reason = ?3)",
         (account, now + LONGEST_WAIT, reason),
     ).fetchone()
     return None if at is None else float(at)
@@ -281,7 +283,7 @@ def counts(tx: Tx, account: str) -> dict[str, int]:
 
 def prune(tx: Tx, now: float) -> None:
     """Forget finished rows after 90 days."""
-    tx.execute(f"DELETE FROM deed WHERE NOT ({_OPEN}) AND finished_at < ?", (now - KEEP_SECONDS,))
+    tx.execute("DELETE FROM deed WHERE finished_at < ?", (now - KEEP_SECONDS,))
 
 
 def _deed(row: Any) -> Deed:

@@ -60,7 +60,7 @@ MIGRATIONS: tuple[str, ...] = (
     ALTER TABLE deed ADD COLUMN approved INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE account ADD COLUMN rest_until REAL;
     CREATE INDEX deed_sent ON deed (finished_at) WHERE verb = 'invite' AND state IN ('done', 'undone');
-    CREATE INDEX deed_open ON deed (state) WHERE state IN ('planned', 'started', 'parked', 'held');
+    CREATE INDEX deed_open ON deed (state, account, retry_at) WHERE finished_at IS NULL;
     DROP INDEX deed_run;
     CREATE INDEX deed_run ON deed (run_id);
     CREATE TABLE guest (

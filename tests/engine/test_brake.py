@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 
+from calbot.model import Outcome
 from calbot.settings import Settings
 from tests.household import ANNA, BOB, CAROL, INVITE_BOB, NOON
 from tests.simulation.simulation import DAY, Simulation
@@ -255,7 +256,8 @@ def test_approved_invitations_survive_a_kill(simulate: Simulate) -> None:
     simulation = held(simulate)
     simulation.ask("approve")
     while len(simulation.invitations()) < 20:
-        assert simulation.turn() or not simulation.clock.sleep(0.01)
+        if not simulation.turn():
+            simulation.clock.sleep(0.01)
     simulation.restart()
 
     simulation.until_quiet()
@@ -390,6 +392,8 @@ def test_single_events_are_braked_at_the_limit_and_go_on_by_themselves(simulate:
     simulation = simulate()
     simulation.until_quiet()
     events: list[str] = []
+    invited: list[str] = []
+    outcomes: list[Outcome] = []
     for _ in range(60):
         events.append(simulation.create(summary=f"Dinner {len(events)}"))
         start = simulation.clock.now()
@@ -409,7 +413,9 @@ def test_single_events_are_braked_at_the_limit_and_go_on_by_themselves(simulate:
     assert invited == events[:50]
     assert (braked.key.event, braked.reason) == (events[50], "brake")
     assert until == pytest.approx(sent_at(simulation)[0] + HOUR, abs=60)
-    assert f"{datetime.fromtimestamp(until, UTC).astimezone(ZoneInfo('Europe/Berlin')):%H:%M}" in braked.reason_text
+    assert f"{datetime.fromtimestamp(until, UTC).astimezone(ZoneInfo('Europe/Berlin')):%H:%M}" in str(
+        braked.reason_text
+    )
     assert (before, len(after), after[50]) == (50, 51, events[50])
     assert simulation.invitations() == events
     assert most_in_an_hour(sent_at(simulation)) <= 50
@@ -565,3 +571,19 @@ def test_few_removals_need_no_confirmation(simulate: Simulate) -> None:
 
     assert (answer.status, answer.data["undone"]) == ("ok", 5)
     assert [simulation.guests(event) for event in events] == [[]] * 5
+
+
+def test_guests_that_a_rule_gained_meanwhile_are_counted_too(simulate: Simulate) -> None:
+    """Two invitations wait for the end of a pause; by then each event has two guests, and the hour room for two."""
+    simulation = simulate(settings=limited(2))
+    simulation.until_quiet()
+    simulation.ask("pause")
+    for number in range(2):
+        simulation.create(summary=f"Dinner {number}")
+    simulation.run(70)
+    simulation.restart(limited(2, invite_emails=(BOB, "dave@example.org")))
+
+    simulation.ask("resume")
+    simulation.run(HOUR - 200)
+
+    assert len(sent_at(simulation)) <= 2

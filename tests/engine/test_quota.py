@@ -4,13 +4,11 @@ from collections.abc import Callable
 
 import pytest
 
-from calbot.settings import Settings
-from tests.household import ANNA, BOB, CAROL
+from tests.household import ANNA, BOB, CAROL, NO_BRAKE
 from tests.simulation.simulation import Simulation
 
 Simulate = Callable[..., Simulation]
 HOUR = 3600.0
-NO_BRAKE = Settings(invite_emails=(BOB,), invites_per_hour=10_000, time_zone="Europe/Berlin")
 
 
 def test_a_burst_costs_one_listing_and_a_patch_for_each_event(simulate: Simulate) -> None:

@@ -195,7 +195,7 @@ def test_a_cancelled_date_is_no_cancelled_series(simulate: Simulate) -> None:
 def split(simulation: Simulation, series: str, *, new_id: str, stamped: bool) -> str:
     """Somebody changes this and all following dates: the series ends, a new one with its guests goes on; its id."""
     old = simulation.document(series)
-    parts = {
+    parts: Doc = {
         key: old[key] for key in ("attendees", "extendedProperties") if key in old and (stamped or key == "attendees")
     }
     simulation.google.edit_event(ANNA, series, {"recurrence": ["RRULE:FREQ=WEEKLY;UNTIL=20261214T225959Z"]})
@@ -203,7 +203,7 @@ def split(simulation: Simulation, series: str, *, new_id: str, stamped: bool) ->
         "start": {"dateTime": "2026-12-15T20:00:00+01:00", "timeZone": "Europe/Berlin"},
         "end": {"dateTime": "2026-12-15T22:00:00+01:00", "timeZone": "Europe/Berlin"},
     }
-    new = {"id": new_id, "summary": "Choir, later", "recurrence": ["RRULE:FREQ=WEEKLY;COUNT=7"], **times, **parts}
+    new: Doc = {"id": new_id, "summary": "Choir, later", "recurrence": ["RRULE:FREQ=WEEKLY;COUNT=7"], **times, **parts}
     return str(simulation.google.put_raw(ANNA, new)["id"])
 
 

@@ -8,7 +8,7 @@ import pytest
 from calbot.model import Answer, Command
 from calbot.settings import Settings
 from calbot.store import commands
-from tests.household import ANNA, BOB, CAROL, INVITE_BOB
+from tests.household import ANNA, BOB, CAROL, INVITE_BOB, NO_BRAKE
 from tests.simulation.simulation import Simulation
 
 Simulate = Callable[..., Simulation]

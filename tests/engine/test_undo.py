@@ -1,6 +1,7 @@
 """Undo takes back what a deed added, only that, and for good."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ OTHERS: list[Doc] = [
 ]
 
 
-def invited(simulation: Simulation, **parts: object) -> str:
+def invited(simulation: Simulation, **parts: Any) -> str:
     """An event that Calbot has invited to."""
     event = simulation.create(**parts)
     simulation.until_quiet()
@@ -61,39 +62,20 @@ def stays_off(simulation: Simulation, event: str) -> bool:
 
 # What is asked for
 
-
-def token_of_it(invitation: Outcome) -> dict[str, str | float]:
-    return {"token": invitation.undo_token or ""}
-
-
-def event_of_it(invitation: Outcome) -> dict[str, str | float]:
-    return {"event_id": invitation.key.event}
-
-
-def run_of_it(invitation: Outcome) -> dict[str, str | float]:
-    return {"run_id": invitation.run_id}
-
-
-def minutes_since(_invitation: Outcome) -> dict[str, str | float]:
-    return {"minutes": 5}
-
-
-def the_last(_invitation: Outcome) -> dict[str, str | float]:
-    return {"last": True}
-
-
-def nothing_named(_invitation: Outcome) -> dict[str, str | float]:
-    return {}
-
-
-WAYS = [token_of_it, event_of_it, run_of_it, minutes_since, the_last, nothing_named]
+Way = Callable[[Outcome], dict[str, str | float]]
+WAYS: dict[str, Way] = {
+    "its token": lambda invitation: {"token": invitation.undo_token or ""},
+    "its event": lambda invitation: {"event_id": invitation.key.event},
+    "its run": lambda invitation: {"run_id": invitation.run_id},
+    "the last minutes": lambda _invitation: {"minutes": 5},
+    "the last": lambda _invitation: {"last": True},
+    "nothing": lambda _invitation: {},
+}
 
 
 @pytest.mark.parametrize("restart", [False, True])
-@pytest.mark.parametrize("way", WAYS)
-def test_the_invitation_is_taken_back_whatever_names_it(
-    simulate: Simulate, way: Callable[[Outcome], dict[str, str | float]], restart: bool
-) -> None:
+@pytest.mark.parametrize("way", WAYS.values(), ids=list(WAYS))
+def test_the_invitation_is_taken_back_whatever_names_it(simulate: Simulate, way: Way, restart: bool) -> None:
     """By token, event, run, minutes or as the last: Bob is off, others and earlier events untouched, it is told."""
     simulation = begun(simulate)
     earlier = invited(simulation, summary="Earlier")

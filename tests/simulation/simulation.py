@@ -37,6 +37,7 @@ from tests.simulation.machine import (
 
 TEND_EVERY = 5.0
 DAY = 86_400.0
+LONGEST_ANSWER = 6 * 3600.0
 PUSH_URL = "https://example.org/push"
 
 
@@ -206,16 +207,16 @@ class Simulation:
         self._commands += 1
         self.engine.carry_out(Command(name=name, id=f"command-{self._commands}", args={**args}))
 
-    def ask(self, name: str, within: float = 3600.0, **args: str | float | None) -> Answer:
+    def ask(self, name: str, **args: str | float | None) -> Answer:
         """Give the engine a command through its table, as every door does, and go on until it is answered."""
         self._commands += 1
         command = Command(name=name, id=f"command-{self._commands}", args={**args}, received=self.clock.now())
         with self.database.write() as tx:
             commands.add(tx, command)
         self.engine.carry_out(command)
-        end = self.clock.now() + within
+        end = self.clock.now() + LONGEST_ANSWER
         while (answer := self.answer_to(command.id)) is None:
-            assert self.clock.now() < end, f"{name} was not answered within {within:g} s: {self.open_rows()}"
+            assert self.clock.now() < end, f"{name} is not answered: {self.open_rows()}"
             if not self.turn():
                 self.clock.to(self._next_time())
         return answer

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 from hypothesis import HealthCheck, Phase, seed, settings
@@ -64,7 +64,7 @@ EVENING: Doc = {
     "start": {"dateTime": "2027-01-05T19:00:00+01:00", "timeZone": "Europe/Berlin"},
     "end": {"dateTime": "2027-01-05T21:00:00+01:00", "timeZone": "Europe/Berlin"},
 }
-Act = TypeVar("Act", bound=Callable[..., None])
+Act = Callable[..., None]
 HAPPENED: Counter[str] = Counter()
 """What all examples together brought about: a run that passes because nothing happened is no proof."""
 places = st.integers(0, 30)
@@ -79,10 +79,10 @@ def guests_of(number: int, title: str) -> tuple[str, ...]:
     return ((BOB,), (BOB, DAVE), (DAVE, BOB) if party else (BOB,), (BOB,) * party, (BOB,) * (not party), ())[number]
 
 
-def deed(*, on_event: bool = False, **parts: st.SearchStrategy[object]) -> Callable[[Act], Act]:
+def deed(*, on_event: bool = False, **parts: st.SearchStrategy[Any]) -> Callable[[Act], Any]:
     """Something that may happen, and then some time passes; `on_event` needs one that is not closed."""
 
-    def made(act: Act) -> Act:
+    def made(act: Act) -> Any:
         @wraps(act)
         def step(self: Any, wait: int, **drawn: object) -> None:
             act(self, **drawn)
@@ -90,8 +90,9 @@ def deed(*, on_event: bool = False, **parts: st.SearchStrategy[object]) -> Calla
                 self.time_passes(wait)
 
         step.__annotations__ = {}
-        declared = rule(wait=waits, **parts)(step)
-        return precondition(lambda self: self.has_events())(declared) if on_event else declared  # type: ignore[no-any-return]
+        given: dict[str, Any] = {"wait": waits, **parts}
+        declared = rule(**given)(step)  # type: ignore[no-untyped-call]
+        return precondition(lambda self: bool(self.has_events()))(declared) if on_event else declared
 
     return made
 
@@ -388,7 +389,7 @@ class AnyOrder(RuleBasedStateMachine):
         self._revive()
         self.book.read()
         try:
-            return self.simulation.ask(name, within=20_000.0, **args)
+            return self.simulation.ask(name, **args)
         except Crash:
             self.simulation.die()
             return None
@@ -512,7 +513,7 @@ class AnyOrder(RuleBasedStateMachine):
 
 def test_in_any_order_nobody_is_invited_twice_or_against_a_will() -> None:
     """A few dozen households by default; every write is judged as it is made, and the whole whenever all is quiet."""
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         seed(FIRST)(AnyOrder),
         settings=settings(
             max_examples=EXAMPLES,
