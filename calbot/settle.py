@@ -80,11 +80,13 @@ def settle(tx: Tx, results: list[tuple[Task, Result]], context: Context, random:
                 heard = _undone(tx, deed, result, now)
             case Again(action):
                 tried = msgspec.structs.replace(deed, action=action, attempts=deed.attempts + 1, uncertain=False)
-                if tried.attempts % MOST_VERSIONS:
+                if tried.attempts % MOST_VERSIONS == 0:
+                    heard = _later(tx, tried, Later("conflict", "The event keeps changing.", None, False), now, random)
+                elif _is_more(action, deed):
+                    ledger.park(tx, tried, now, "conflict", "There are more to invite than before.", uncertain=False)
+                else:
                     ledger.start(tx, [tried])
                     again.append(tried)
-                else:
-                    heard = _later(tx, tried, Later("conflict", "The event keeps changing.", None, False), now, random)
             case NotDone(skip):
                 ledger.finish(tx, deed, "skipped", now, reason=skip.reason, text=skip.text)
                 heard = [] if skip.reason in SILENT_SKIPS else [skipped(deed.key, skip)]
@@ -151,6 +153,12 @@ def _sums(tx: Tx, deeds: list[Deed], context: Context) -> list[Notice]:
         notice = Notice(event_type="sync_completed", text=text, account=key.account, calendar=key.calendar, data=data)
         sums.append(notice)
     return sums
+
+
+def _is_more(action: Invite, deed: Deed) -> bool:
+    """Say whether an action is more invitations than the brake has counted for its deed."""
+    counted = len(deed.action.guests) if isinstance(deed.action, Invite) else 0
+    return len(action.guests) > counted and not deed.approved
 
 
 def _done(tx: Tx, deed: Deed, written: Event, guests: tuple[str, ...], now: float) -> list[Outcome]:

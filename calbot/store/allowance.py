@@ -13,7 +13,7 @@ def sent(tx: Tx, now: float) -> int:
     """Return the invitations that went out in the last hour or are going out."""
     (count,) = tx.execute(
         f"SELECT (SELECT coalesce(sum(guests), 0) FROM deed WHERE {_SENT}) + "
-        "(SELECT coalesce(sum(guests), 0) FROM deed WHERE {_OPEN} AND state = 'started')",
+        f"(SELECT coalesce(sum(guests), 0) FROM deed WHERE {_OPEN} AND state = 'started')",
         (now - HOUR,),
     ).fetchone()
     return int(count)

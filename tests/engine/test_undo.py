@@ -413,6 +413,29 @@ def test_undo_of_an_invitation_that_waits_discards_it(simulate: Simulate) -> Non
     assert stays_off(simulation, event)
 
 
+@pytest.mark.parametrize("asked", ["before Google can be asked", "after that"])
+def test_undo_of_an_invitation_whose_answer_was_lost_takes_it_back(simulate: Simulate, asked: str) -> None:
+    """It had gone out, though nobody could say so yet: undo does not leave Bob on the event for that."""
+    simulation = begun(simulate)
+    simulation.google.add_fault("closeAfter", operation="events.patch")
+    simulation.google.add_fault("unavailable", operation="events.get", count=None)
+    event = simulation.create()
+    simulation.run(120)
+    (row,) = simulation.open_rows()
+    there = simulation.guests(event)
+    if asked == "after that":
+        simulation.google.clear_faults()
+
+    simulation.ask("undo", event_id=event)
+    simulation.run(120)
+    simulation.google.clear_faults()
+    simulation.until_quiet()
+
+    assert (row[2], there) == ("parked", [BOB])
+    assert simulation.guests(event) == []
+    assert stays_off(simulation, event)
+
+
 def test_undo_of_a_held_run_discards_it(simulate: Simulate) -> None:
     """What the brake keeps is part of the run that is taken back."""
     simulation = begun(simulate)

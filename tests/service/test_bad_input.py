@@ -31,7 +31,7 @@ def test_missing_options_invite_nobody_and_say_what_to_set(tmp_path: Path) -> No
         ('{"invite_emails": ["bob"]}', "invite_emails: 'bob' is not an e-mail address"),
         ('{"invite_email": "bob@example.com"}', "invite_email: unknown option; did you mean invite_emails?"),
         ("{", "options.json: line 1 is not JSON"),
-        ('{"rules": [{"name": "school"}]}', "rules: not available in this version"),
+        ('{"rules": [{"name": "school"}]}', "rules, school: do: says nothing to do"),
         ('{"push_url": "http://example.org/push2 "}', "push_url"),
     ],
 )

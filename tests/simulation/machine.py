@@ -66,12 +66,14 @@ class SeededRandom:
 class Seams:
     """The places where a run can be killed. `crossed` names each that was passed; `fired` those that killed.
 
-    `crash_at` are numbers of crossings, counted from 1 over all lives. `disk_full` makes every commit fail, and
+    `crash_at` are numbers of crossings, counted from 1 over all lives; `crash_next` is a place whose next crossing
+    kills, once. `disk_full` makes every commit fail, and
     `unreadable` every question that holds this piece of SQL.
     """
 
     def __init__(self, crash_at: frozenset[int] = frozenset()) -> None:
         self.crash_at = crash_at
+        self.crash_next: str | None = None
         self.crossed: list[str] = []
         self.fired: list[str] = []
         self.disk_full = False
@@ -83,7 +85,8 @@ class Seams:
     def cross(self, place: str) -> None:
         """Pass a seam, or die there."""
         self.crossed.append(place)
-        if len(self.crossed) in self.crash_at:
+        if len(self.crossed) in self.crash_at or place == self.crash_next:
+            self.crash_next = None
             self.fired.append(place)
             self.on_crash()
             raise Crash(place)
