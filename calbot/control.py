@@ -13,7 +13,7 @@ from calbot.moments import day_and_time
 from calbot.policy import Policy
 from calbot.ports import Clock, Random
 from calbot.preview import AHEAD, Foreseen, preview
-from calbot.store import fates, ledger, outbox, undoable
+from calbot.store import fates, ledger, outbox, switches, undoable
 from calbot.store.database import Database
 from calbot.switchboard import Switchboard
 from calbot.wishes import Scope
@@ -21,6 +21,7 @@ from calbot.wishes import Scope
 Data = dict[str, str | int | float | bool | None]
 MOST_DAYS = 3650.0
 SHOWN = 10
+_RELEASED = "released"
 
 
 class Letters(Noun, frozen=True):
@@ -52,9 +53,15 @@ class Control:
         self._random = random
 
     def release(self, command: Command, *, approve: bool) -> Answer:
-        """Let held work go on, or let go of it: of the run that `token` names, or all of it."""
-        token = command.args.get("token")
+        """Let held work go on, or let go of it: of the run that `token` names, or all of it.
+
+        That it was done is remembered with it, for a command that is taken up again after a restart.
+        """
+        token, now = command.args.get("token"), self._clock.now()
         with self._database.write() as tx:
+            before, _, count = (switches.fact(tx, _RELEASED) or "").rpartition(" ")
+            if before == command.id:
+                return _released(int(count), approve=approve)
             deeds = ledger.held(tx, str(token) if token else None, command.received)
             if not deeds:
                 which = f" under {str(token)[:40]!r}" if token else ""
@@ -63,62 +70,73 @@ class Control:
                 if approve:
                     ledger.approve(tx, deed)
                     continue
-                ledger.set_aside(tx, deed, "discarded", self._clock.now())
+                ledger.set_aside(tx, deed, "discarded", now)
                 if isinstance(deed.action, Invite):
-                    fates.note(tx, deed.key, deed.action.guests, "discarded", self._clock.now())
-            text = f"{_many(len(deeds), 'event')} {'approved' if approve else 'discarded'}: "
-            text += "the invitations go out now." if approve else "nobody is invited to them."
+                    fates.note(tx, deed.key, deed.action.guests, "discarded", now)
+            answer = _released(len(deeds), approve=approve)
             data: Data = {"count": len(deeds), "approved": approve}
-            said = [Notice(event_type="brake_released", text=text, data=data)]
-            outbox.put(tx, [*said], self._clock.now(), self._random)
-        return Answer(status="ok", message=text, data={"count": len(deeds)})
+            notice = Notice(event_type="brake_released", text=answer.message, data=data)
+            outbox.put(tx, [notice], now, self._random)
+            switches.remember(tx, _RELEASED, f"{command.id} {len(deeds)}")
+        return answer
 
     def undo(self, command: Command) -> Answer | Letters:
-        """Have deeds taken back: one by its token, an event's, a run's, those of some minutes, or the last."""
+        """Have deeds taken back: one by its token, an event's, a run's, those of some minutes, or the last.
+
+        Taken up again after a restart, accounts that had written down their share before have no more to plan.
+        """
         tx, run_id = self._database.read(), run_of(command)
-        if ledger.of_wish(tx, run_id):  # Taken up again after a restart: what was meant is written down already.
-            return self._to_all(TakeBack(command.id, run_id, (), command.source))
+        begun = {deed.key.account for deed in ledger.of_wish(tx, run_id)}
         numbers = self._meant(command)
+        if begun and (command.args.get("last") or not command.args):
+            numbers = []
         if numbers is None:
             text = "There is nothing under this token any more; what was done is kept for 90 days."
             return Answer(status="error", code="undo_expired", message=text)
         deeds = [deed for number in numbers if (deed := ledger.by_id(tx, number)) is not None]
-        if not deeds:
+        if not deeds and not begun:
             return Answer(status="error", code="not_found", message="There is nothing to undo.")
-        removals = sum(len(d.action.guests) for d in deeds if d.state == "done" and isinstance(d.action, Invite))
-        token = hashlib.sha256(repr(sorted(numbers)).encode()).hexdigest()[:12]
-        most = self._switchboard.effective().removals_per_pass
-        if removals > most and command.args.get("confirm") != token:
-            text = (
-                f"This takes {removals} guests off {_many(len(deeds), 'event')}, more than {most} at once: confirm it."
-            )
-            data: Data = {"confirm_token": token, "count": removals}
-            return Answer(status="error", code="confirm_required", message=text, data=data)
-        accounts = {deed.key.account for deed in deeds}
-        unknown = accounts - set(self._accounts())
-        if unknown:
+        question = None if begun else self._question(deeds, command)
+        unknown = {deed.key.account for deed in deeds} - set(self._accounts())
+        if question is None and unknown:
             text = f"{', '.join(sorted(unknown))} is no longer watched; sign it in again first."
             return Answer(status="error", code="auth_required", message=text)
-        own = {account: tuple(d.id for d in deeds if d.key.account == account) for account in accounts}
-        return Letters({a: TakeBack(command.id, run_id, ids, command.source) for a, ids in own.items()})
+        shares = {account: tuple(d.id for d in deeds if d.key.account == account) for account in self._accounts()}
+        letters: dict[str, Item] = {
+            account: TakeBack(command.id, run_id, () if account in begun else share, command.source)
+            for account, share in shares.items()
+            if share or account in begun
+        }
+        return question or Letters(letters)
+
+    def _question(self, deeds: list[Deed], command: Command) -> Answer | None:
+        """Return what is asked back when this takes many guests off and was not confirmed."""
+        removals = sum(len(d.action.guests) for d in deeds if d.state == "done" and isinstance(d.action, Invite))
+        token = hashlib.sha256(repr(sorted(deed.id for deed in deeds)).encode()).hexdigest()[:12]
+        most = self._switchboard.effective().removals_per_pass
+        if removals <= most or command.args.get("confirm") == token:
+            return None
+        text = f"This takes {removals} guests off {_many(len(deeds), 'event')}, more than {most} at once: confirm it."
+        data: Data = {"confirm_token": token, "count": removals}
+        return Answer(status="error", code="confirm_required", message=text, data=data)
 
     def _meant(self, command: Command) -> list[int] | None:
-        tx, args = self._database.read(), command.args
+        tx, args, asked = self._database.read(), command.args, command.received
         names = [name for name in ("token", "event_id", "run_id", "minutes") if args.get(name) is not None]
         if len(names) > 1 or (names and args.get("last")):
             raise BadOptions("undo: say one of token, event_id, run_id, minutes or last, not several.")
         value = args.get(names[0]) if names else None
         match names:
             case ["token"]:
-                return undoable.by_token(tx, str(value))
+                return undoable.by_token(tx, str(value), asked)
             case ["event_id"]:
-                return undoable.of_event(tx, str(value))
+                return undoable.of_event(tx, str(value), asked)
             case ["run_id"]:
-                return undoable.of_run(tx, str(value))
+                return undoable.of_run(tx, str(value), asked)
             case ["minutes"]:
-                return undoable.since(tx, command.received - 60 * _positive("minutes", value))
+                return undoable.since(tx, asked - 60 * _positive("minutes", value), asked)
             case _:
-                return undoable.last(tx)
+                return undoable.last(tx, asked)
 
     def undone(self, command: Command, errors: tuple[str, ...]) -> Answer:
         """Return what is said to an undo once all accounts had their turn."""
@@ -225,6 +243,11 @@ class Control:
 
     def _to_all(self, letter: Item) -> Letters:
         return Letters(dict.fromkeys(self._accounts(), letter))
+
+
+def _released(count: int, *, approve: bool) -> Answer:
+    what = "approved: the invitations go out now." if approve else "discarded: nobody is invited to them."
+    return Answer(status="ok", message=f"{_many(count, 'event')} {what}", data={"count": count})
 
 
 def _many(count: int, noun: str) -> str:

@@ -135,8 +135,9 @@ class Dispatch:
         self.look_again()
 
     def has_any_of(self, deeds: Iterable[int]) -> bool:
-        """Say whether one of these deeds is in the slots just now."""
-        return not self._in_flight.keys().isdisjoint(deeds)
+        """Say whether one of these deeds is in the slots just now, or was when an earlier life ended."""
+        started = {task.deed.id for task in self._queue if task.deed.state == "started"}
+        return not (self._in_flight.keys() | started).isdisjoint(deeds)
 
     def settle(self, results: list[tuple[Task, Result]], names: Mapping[str, str], google: Calendars | None) -> None:
         """Write results that wait together in one transaction; what has another version goes out again.

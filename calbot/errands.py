@@ -11,6 +11,7 @@ from calbot.store.database import Database
 from calbot.wishes import Planned, take_back, take_up
 
 PAUSED = "Calbot is paused; it is done when it goes on."
+UNDER_WAY = "One of these invitations is under way and nothing can be done about it just now; ask again later."
 
 
 class Errands:
@@ -63,10 +64,14 @@ class Errands:
 
     def answer(self, signed_out: str | None) -> None:
         """Tell the house of each letter of which nothing is left to be tried, or can be for now."""
+        error = signed_out
+        if error is None and self._house.orders(self._account).paused:
+            error = PAUSED
+        if error is not None:
+            for letter in self._asked:
+                self._house.did(self._account, letter.command_id, UNDER_WAY)
+            self._asked.clear()
         for letter in list(self._planned):
-            error = signed_out
-            if error is None and self._house.orders(self._account).paused:
-                error = PAUSED
             if isinstance(letter, TakeUp) or self._was_tried(letter.run_id):
                 self._done(letter, None)
             elif error is not None:

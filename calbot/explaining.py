@@ -1,10 +1,11 @@
 """Why an event was, or was not, invited to: the rules as they are held against it now, and what was done before."""
 
+from calbot.cases import cases
 from calbot.model import Action, CalendarKey, Event, EventKey, Noun
 from calbot.policy import Tried
-from calbot.preview import Orders, cases
+from calbot.preview import Orders
 from calbot.rules import weigh
-from calbot.store import calendars, history
+from calbot.store import history
 from calbot.store.database import Tx
 from calbot.store.history import Found, Past
 
@@ -41,9 +42,5 @@ def _weighed(
     tx: Tx, key: EventKey, event: Event, orders: Orders, now: float
 ) -> tuple[Action | None, tuple[Tried, ...]]:
     """Return what would be decided now, and the rules tried."""
-    calendar = CalendarKey(key.account, key.calendar)
-    known = calendars.known(tx, calendar)
-    if known is None:
-        return None, ()
-    ((_, case),) = cases(tx, known.id, calendar, [event], orders(key.account), now)
+    (case,) = cases(tx, CalendarKey(key.account, key.calendar), [event], orders(key.account), now)
     return weigh(event, case)

@@ -116,14 +116,14 @@ class Invite(Noun, frozen=True, tag=True):
 
 
 class Retract(Noun, frozen=True, tag=True):
-    """Take these guests off again, whom the deed with this number put there; `event` is as it was then.
+    """Take these guests off again, whom the deeds with these numbers put there; `event` is as they left it.
 
     `anew` are those among them whom somebody has taken off since: where they stand again, it is not by us.
     """
 
     event: Event
     guests: tuple[str, ...]
-    deed: int
+    deeds: tuple[int, ...]
     rule: str
     send_updates: SendUpdates = "all"
     anew: tuple[str, ...] = ()

@@ -1,17 +1,17 @@
 """What the rules would do to the events around today: each known one held against them, and nothing done about it."""
 
 import math
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Container
 
 import msgspec
 
-from calbot.identity import series_of
+from calbot.cases import cases
 from calbot.kinds import DeedState
 from calbot.model import Action, CalendarKey, Event, EventKey, Noun
 from calbot.moments import instant, is_past
 from calbot.policy import Case, Policy, Tried
 from calbot.rules import weigh
-from calbot.store import calendars, fates, ledger
+from calbot.store import calendars, ledger
 from calbot.store.database import Tx
 
 DAY = 86_400.0
@@ -61,25 +61,9 @@ def preview(
         waiting = {deed.key.event: deed.state for deed in ledger.open_deeds(tx, key.account, key.calendar)}
         for chunk in calendars.saved(tx, row):
             near = [event for event in chunk if _is_near(event, policy.time_zone, now - back * DAY, now + days * DAY)]
-            judged = cases(tx, row, key, near, policy, now)
+            judged = zip(near, cases(tx, key, near, policy, now), strict=True)
             found += [_foreseen(name, case, event, now, waiting.get(event.id)) for event, case in judged]
     return tuple(sorted(found, key=lambda one: (_begin(one.event, zones[one.key.account]), one.key.event)))
-
-
-def cases(
-    tx: Tx, row: int, calendar: CalendarKey, events: Iterable[Event], policy: Policy, now: float
-) -> Iterator[tuple[Event, Case]]:
-    """Yield each of a calendar's events with what a decision about it is made from; `row` is the calendar's."""
-    events = list(events)
-    met = fates.of_events(tx, calendar.account, calendar.calendar, [event.id for event in events])
-    origins = {event.id: series for event in events if (series := series_of(event.id, event.series)) is not None}
-    parents = calendars.events(tx, row, set(origins.values()))
-    for event in events:
-        parent = parents.get(origins.get(event.id, ""))
-        yield (
-            event,
-            Case(calendar=calendar, policy=policy, now=now, fates=met.get(event.id, {}), parent=parent),
-        )
 
 
 def _foreseen(calendar_name: str, case: Case, event: Event, now: float, waits: DeedState | None) -> Foreseen:

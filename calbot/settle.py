@@ -5,6 +5,7 @@ from typing import assert_never
 
 import msgspec
 
+from calbot.cases import cases
 from calbot.deeds import (
     Again,
     Alive,
@@ -18,9 +19,8 @@ from calbot.deeds import (
     Undecided,
     Vanished,
 )
-from calbot.identity import series_of
 from calbot.kinds import SILENT_SKIPS, DeedState
-from calbot.model import CalendarKey, Deed, Event, Invite, LookUp, Notice, Noun, Outcome, Retract
+from calbot.model import CalendarKey, Deed, Event, Gone, Invite, LookUp, Notice, Noun, Outcome, Retract
 from calbot.planner import Verdict, plan
 from calbot.policy import Case, Policy
 from calbot.ports import Random
@@ -101,7 +101,6 @@ def settle(tx: Tx, results: list[tuple[Task, Result]], context: Context, random:
             case Vanished():
                 heard = _vanished(tx, deed, now)
             case Alive(event):
-                ledger.finish(tx, deed, "done", now)
                 verdict = _judged_anew(tx, deed, event, context)
                 more += enter(tx, _run(deed, context), [(deed.key, verdict)], 0, random)
                 overtaken |= {verdict.overtakes.id} if verdict.overtakes is not None else set()
@@ -177,9 +176,10 @@ def _undone(tx: Tx, deed: Deed, undone: Undone, now: float) -> list[Outcome]:
         return []
     state: DeedState = "done" if undone.guests else "skipped"
     ledger.finish(tx, deed, state, now, text=undone.left, written=undone.event)
-    taken_back = ledger.by_id(tx, action.deed)
-    if taken_back is not None and taken_back.state == "done":
-        ledger.set_aside(tx, taken_back, "undone", now)
+    for number in action.deeds:
+        taken_back = ledger.by_id(tx, number)
+        if taken_back is not None and taken_back.state == "done":
+            ledger.set_aside(tx, taken_back, "undone", now)
     fates.note(tx, deed.key, action.guests, "undone", now)
     if not undone.guests:
         return []
@@ -216,11 +216,15 @@ def _vanished(tx: Tx, deed: Deed, now: float) -> list[Outcome]:
         return []
     ledger.finish(tx, deed, "done", now)
     calendar_store.forget(tx, deed.key)
+    waits = ledger.open_deed(tx, deed.key, "invite")
+    if waits is not None and waits.state == "held":
+        ledger.supersede(tx, waits, now)
     return [of_deed("cancelled", deed, event=known)] if known is not None else []
 
 
 def _judged_anew(tx: Tx, deed: Deed, event: Event, context: Context) -> Verdict:
     """Treat an event that turned out to be there like one that a listing brought."""
+    ledger.finish(tx, deed, "done", context.now)
     known, waits = calendar_store.event(tx, deed.key), ledger.open_deed(tx, deed.key, "invite")
     verdict = plan(event, known, waits, case_of(tx, deed, context.policy, context.now))
     calendar = calendar_store.known(tx, CalendarKey(deed.key.account, deed.key.calendar))
@@ -233,14 +237,8 @@ def case_of(tx: Tx, deed: Deed, policy: Policy, now: float) -> Case:
     """Return what else the deed's event is decided by, from the store."""
     key, action = deed.key, deed.action
     event = calendar_store.event(tx, key) if isinstance(action, LookUp) else action.event
-    series = series_of(key.event, event.series if event is not None else None)
-    return Case(
-        calendar=CalendarKey(key.account, key.calendar),
-        policy=policy,
-        now=now,
-        fates=fates.of_event(tx, key),
-        parent=calendar_store.event(tx, msgspec.structs.replace(key, event=series)) if series else None,
-    )
+    (case,) = cases(tx, CalendarKey(key.account, key.calendar), [event or Gone(key.event)], policy, now)
+    return case
 
 
 def _run(deed: Deed, context: Context) -> Run:

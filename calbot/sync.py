@@ -4,13 +4,12 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
+from calbot.cases import cases
 from calbot.errors import RetryLater, StaleSyncToken
-from calbot.identity import series_of
 from calbot.model import (
     CalendarKey,
     Change,
     Deed,
-    Event,
     EventKey,
     Invite,
     LookUp,
@@ -27,9 +26,9 @@ from calbot.ports import Calendars, Random
 from calbot.record import Run, enter
 from calbot.rules import judge
 from calbot.store import calendars as calendar_store
-from calbot.store import fates, ledger, outbox
+from calbot.store import ledger, outbox
 from calbot.store.calendars import Known
-from calbot.store.database import Database, Tx
+from calbot.store.database import Database
 
 
 class Order(Noun, frozen=True, kw_only=True):
@@ -167,9 +166,9 @@ def _verdicts(order: Order, known: Known, listing: _Listing, database: Database)
     invitations = {deed.key.event: deed for deed in open_deeds if deed.verb == "invite"}
     found: dict[str, tuple[EventKey, Verdict]] = {}
     for chunk in _chunks(known, listing, database):
-        chunk = in_order(chunk)  # noqa: PLW2901
-        before, cases = calendar_store.events(reader, known.id, _ids(chunk)), _cases(reader, order, known, chunk)
-        for change, case in zip(chunk, cases, strict=True):
+        changes = in_order(chunk)
+        before = calendar_store.events(reader, known.id, [change.id for change in changes])
+        for change, case in zip(changes, cases(reader, order.key, changes, order.policy, order.now), strict=True):
             verdict = plan(change, before.get(change.id), invitations.get(change.id), case)
             found.pop(change.id, None)  # Changed between two pages, an event may be on both: the last word counts.
             if verdict != Verdict():
@@ -178,44 +177,19 @@ def _verdicts(order: Order, known: Known, listing: _Listing, database: Database)
         return list(found.values())
     looked_up = {deed.key.event for deed in open_deeds if deed.verb == "look_up"}
     unclear = looked_up | {item.id for item in listing.unreadable}
-    return [*found.values(), *_absences(order, known, invitations, unclear, database)]
+    return [*found.values(), *_absences(order, known, unclear, database)]
 
 
-def _ids(changes: list[Change]) -> list[str]:
-    return [change.id for change in changes]
+def _absences(order: Order, known: Known, unclear: set[str], database: Database) -> list[tuple[EventKey, Verdict]]:
+    """A full listing names no deletions: what it lacks is looked up by id before it counts as deleted.
 
-
-def _cases(reader: Tx, order: Order, known: Known, chunk: list[Change]) -> list[Case]:
-    """Return what else each change is decided by: what became of guests, and for single dates their series."""
-    past = fates.of_events(reader, order.key.account, order.key.calendar, _ids(chunk))
-    origins = {change.id: series for change in chunk if (series := series_of(change.id, change.series)) is not None}
-    parents: dict[str, Event] = calendar_store.events(reader, known.id, set(origins.values()))
-    cut = set(origins.values())
-    parents |= {one.id: one for one in chunk if isinstance(one, Event) and one.id in cut}
-    general = Case(calendar=order.key, policy=order.policy, now=order.now)
-    return [
-        msgspec.structs.replace(general, fates=past.get(change.id, {}), parent=parents.get(origins.get(change.id, "")))
-        if change.id in past or change.id in origins
-        else general
-        for change in chunk
-    ]
-
-
-def _absences(
-    order: Order, known: Known, invitations: dict[str, Deed], unclear: set[str], database: Database
-) -> list[tuple[EventKey, Verdict]]:
-    """A full listing names no deletions: what it lacks is looked up by id before it counts as deleted."""
+    An invitation that waits for such an event stays: if the event is gone, its own look finds that out.
+    """
     reader = database.read()
     ids = [id_ for id_ in calendar_store.absent(reader, known.id) if id_ not in unclear]
     events = calendar_store.events(reader, known.id, ids)
     live = [id_ for id_ in ids if not is_past(events[id_], order.policy.time_zone, order.now)]
-    return [
-        (_key(order, id_), Verdict(action=LookUp(id_), overtakes=_not_started(invitations.get(id_)))) for id_ in live
-    ]
-
-
-def _not_started(deed: Deed | None) -> Deed | None:
-    return deed if deed is not None and deed.state in {"planned", "parked"} and not deed.uncertain else None
+    return [(_key(order, id_), Verdict(action=LookUp(id_))) for id_ in live]
 
 
 def _key(order: Order, event_id: str) -> EventKey:

@@ -4,11 +4,13 @@ from collections.abc import Iterable
 
 import msgspec
 
+from calbot.cases import cases
 from calbot.model import (
     CalendarKey,
     Deed,
     Event,
     EventKey,
+    Guest,
     Invite,
     Notice,
     Noun,
@@ -19,7 +21,7 @@ from calbot.model import (
 from calbot.moments import instant
 from calbot.planner import Verdict
 from calbot.ports import Random
-from calbot.preview import DAY, cases
+from calbot.preview import DAY
 from calbot.record import Run, enter, of_deed
 from calbot.rules import weigh
 from calbot.store import calendars as calendar_store
@@ -37,30 +39,50 @@ class Planned(Noun, frozen=True):
 def take_back(tx: Tx, deeds: Iterable[int], run_id: str, source: str, now: float, random: Random) -> Planned:
     """Write down that these deeds are undone: what is done is taken back, what is not done yet is let go.
 
-    Guests whom somebody has taken off since are no longer the deed's, even if they stand there again.
+    What may have reached Google, its answer being lost, is both. Guests whom somebody has taken off since are no longer
+    the deed's, even if they stand there again.
     """
-    planned: list[Deed] = []
     dropped: set[int] = set()
     said: list[Outcome | Notice] = []
-    for number in deeds:
-        deed = ledger.by_id(tx, number)
-        if deed is None or not isinstance(deed.action, Invite):
-            continue
-        invite = deed.action
-        if deed.state in {"planned", "parked", "held"}:
+    done: dict[EventKey, list[Deed]] = {}
+    for deed in filter(None, (ledger.by_id(tx, number) for number in deeds)):
+        if deed.state in {"planned", "parked", "held"} and isinstance(deed.action, Invite):
             ledger.set_aside(tx, deed, "discarded", now)
-            fates.note(tx, deed.key, invite.guests, "discarded", now)
+            fates.note(tx, deed.key, deed.action.guests, "discarded", now)
             dropped.add(deed.id)
-            text = "It had not gone out yet."
-            said.append(of_deed("undone", deed, reason_text=text, run_id=run_id, source=source, batch=None))
-        elif deed.state == "done" and ledger.open_deed(tx, deed.key, "retract") is None:
-            past = fates.of_event(tx, deed.key)
-            anew = tuple(guest for guest in invite.guests if past.get(guest) == "removed")
-            event = msgspec.structs.replace(invite.event, guests=ledger.as_written(tx, deed))
-            action = Retract(event, invite.guests, deed.id, invite.rule, invite.send_updates, anew)
-            planned.append(ledger.add(tx, deed.key, action, "planned", now, run_id=run_id, source=source, seen_at=now))
+            if deed.uncertain or deed.reason == "conflict":
+                done.setdefault(deed.key, []).append(deed)
+            else:
+                text = "It had not gone out yet."
+                said.append(of_deed("undone", deed, reason_text=text, run_id=run_id, source=source, batch=None))
+        elif deed.state == "done":
+            done.setdefault(deed.key, []).append(deed)
+    planned = [
+        ledger.add(tx, key, _retract(tx, own), "planned", now, run_id=run_id, source=source, seen_at=now)
+        for key, own in done.items()
+        if ledger.open_deed(tx, key, "retract") is None
+    ]
     outbox.put(tx, said, now, random)
     return Planned(tuple(planned), frozenset(dropped))
+
+
+def _retract(tx: Tx, deeds: list[Deed]) -> Retract:
+    """Return the one action that takes back all of these deeds to an event."""
+    invites = [(deed, deed.action) for deed in deeds if isinstance(deed.action, Invite)]
+    put: dict[str, Guest] = {}
+    for deed, invite in invites:
+        written = {guest.email: guest for guest in ledger.as_written(tx, deed)}
+        put |= {one: written.get(one, Guest(one, f'{{"email":"{one}"}}')) for one in invite.guests}
+    past = fates.of_event(tx, deeds[0].key)
+    newest = max(invites, key=lambda one: one[0].id)[1]
+    return Retract(
+        event=msgspec.structs.replace(newest.event, guests=tuple(put.values())),
+        guests=tuple(put),
+        deeds=tuple(deed.id for deed in deeds),
+        rule=newest.rule,
+        send_updates=newest.send_updates,
+        anew=tuple(guest for guest in put if past.get(guest) == "removed"),
+    )
 
 
 class Scope(Noun, frozen=True):
@@ -82,7 +104,7 @@ def take_up(tx: Tx, key: CalendarKey, scope: Scope, run: Run, random: Random) ->
     waiting = {deed.key.event: deed for deed in ledger.open_deeds(tx, key.account, key.calendar)}
     for chunk in calendar_store.saved(tx, known.id):
         near = [event for event in chunk if event.id not in waiting and _begins_within(event, scope, run)]
-        for event, case in cases(tx, known.id, key, near, run.policy, run.now):
+        for event, case in zip(near, cases(tx, key, near, run.policy, run.now), strict=True):
             action, tried = weigh(event, case)
             if scope.rule is not None and scope.rule not in {one.rule for one in tried if one.matched}:
                 continue

@@ -73,6 +73,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "calbot.wishes",
         "calbot.preview",
         "calbot.explaining",
+        "calbot.cases",
         "calbot.takeover",
     ),
     (
@@ -123,6 +124,8 @@ SIDEWAYS = {
     ("calbot.deeds", "calbot.undo"),
     ("calbot.settle", "calbot.undo"),
     ("calbot.wishes", "calbot.preview"),
+    *((module, "calbot.cases") for module in ("calbot.sync", "calbot.settle", "calbot.preview", "calbot.explaining")),
+    ("calbot.wishes", "calbot.cases"),
     ("calbot.wishes", "calbot.record"),
     ("calbot.explaining", "calbot.preview"),
     ("calbot.engine", "calbot.switchboard"),

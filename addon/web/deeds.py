@@ -195,13 +195,13 @@ def _numbers(tx: Tx, command: Command) -> list[int]:
         return []
     match command.args:
         case {"token": token}:
-            return undoable.by_token(tx, str(token)) or []
+            return undoable.by_token(tx, str(token), command.received) or []
         case {"run_id": run_id}:
-            return undoable.of_run(tx, str(run_id))
+            return undoable.of_run(tx, str(run_id), command.received)
         case {"minutes": int() | float() as minutes}:
-            return undoable.since(tx, command.received - 60 * minutes)
+            return undoable.since(tx, command.received - 60 * minutes, command.received)
         case _:
-            return undoable.last(tx)
+            return undoable.last(tx, command.received)
 
 
 def _good(tx: Tx, rows: Sequence[Outgoing]) -> frozenset[str]:

@@ -39,6 +39,15 @@ def of_events(tx: Tx, account: str, calendar: str, ids: Iterable[str]) -> dict[s
     return found
 
 
+def of_date(found: Mapping[str, Mapping[str, Fate]], event: str, series: str | None) -> Mapping[str, Fate]:
+    """Return an event's fates among those found; what was said against a guest of a series holds for its dates too."""
+    own = found.get(event, {})
+    if series is None:
+        return own
+    against: dict[str, Fate] = {guest: fate for guest, fate in found.get(series, {}).items() if fate != "invited"}
+    return against | dict(own)
+
+
 def prune(tx: Tx, now: float) -> None:
     """Forget the guests of events that are gone for 90 days."""
     tx.execute(

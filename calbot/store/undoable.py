@@ -4,7 +4,6 @@ from calbot.model import EventKey
 from calbot.store.database import Tx
 from calbot.store.history import deed_of, undo_token
 
-_INVITATION = "verb = 'invite'"
 _FREE = (
     "NOT EXISTS (SELECT 1 FROM deed r WHERE r.account = deed.account AND r.calendar = deed.calendar"
     " AND r.event = deed.event AND r.verb = 'retract' AND r.state IN ('planned', 'started', 'parked', 'held'))"
@@ -13,35 +12,41 @@ _FREE = (
 _LIVE = f"(state IN ('planned', 'started', 'parked', 'held') OR (state = 'done' AND {_FREE}))"
 
 
-def last(tx: Tx) -> list[int]:
-    """Return the invitation that went out last and is not undone."""
+def last(tx: Tx, before: float) -> list[int]:
+    """Return the invitation that went out last before then (epoch seconds) and is not undone."""
     went_out = "state IN ('done', 'undone') AND state = 'done'"  # The first half lets SQLite use its index.
-    return _numbers(tx, f"{went_out} AND {_FREE} ORDER BY finished_at DESC, id DESC LIMIT 1", ())
+    return _numbers(tx, f"{went_out} AND {_FREE}", before, (), "ORDER BY finished_at DESC, id DESC LIMIT 1")
 
 
-def by_token(tx: Tx, token: str) -> list[int] | None:
+def by_token(tx: Tx, token: str, before: float) -> list[int] | None:
     """Return the invitation that this token is for; empty when it was undone, None when there is none such."""
     number = deed_of(token)
     row = tx.execute("SELECT account, calendar, event FROM deed WHERE id = ?", (number,)).fetchone()
     if number is None or row is None or undo_token(number, EventKey(*row)) != token.strip():
         return None
-    return _numbers(tx, f"id = ? AND {_LIVE}", (number,))
+    return _numbers(tx, f"id = ? AND {_LIVE}", before, (number,))
 
 
-def of_event(tx: Tx, event_id: str) -> list[int]:
+def of_event(tx: Tx, event_id: str, before: float) -> list[int]:
     """Return the invitations to the event of this id, on whatever calendar."""
-    return _numbers(tx, f"event = ? AND {_LIVE} ORDER BY id DESC", (event_id,))
+    return _numbers(tx, f"event = ? AND {_LIVE}", before, (event_id,))
 
 
-def of_run(tx: Tx, run_id: str) -> list[int]:
+def of_run(tx: Tx, run_id: str, before: float) -> list[int]:
     """Return the invitations of a run."""
-    return _numbers(tx, f"run_id = ? AND {_LIVE} ORDER BY id DESC", (run_id,))
+    return _numbers(tx, f"run_id = ? AND {_LIVE}", before, (run_id,))
 
 
-def since(tx: Tx, moment: float) -> list[int]:
+def since(tx: Tx, moment: float, before: float) -> list[int]:
     """Return the invitations that went out, or were decided, after this moment (epoch seconds)."""
-    return _numbers(tx, f"coalesce(finished_at, planned_at) > ? AND {_LIVE} ORDER BY id DESC", (moment,))
+    return _numbers(tx, f"coalesce(finished_at, planned_at) > ? AND {_LIVE}", before, (moment,))
 
 
-def _numbers(tx: Tx, which: str, bounds: tuple[str | float | None, ...]) -> list[int]:
-    return [number for (number,) in tx.execute(f"SELECT id FROM deed WHERE {_INVITATION} AND {which}", bounds)]
+def _numbers(
+    tx: Tx, which: str, before: float, bounds: tuple[str | float, ...], order: str = "ORDER BY id DESC"
+) -> list[int]:
+    """Return what is meant of all that had gone out, or was decided, before then: a later deed was never meant."""
+    question = (
+        f"SELECT id FROM deed WHERE verb = 'invite' AND {which} AND coalesce(finished_at, planned_at) <= ? {order}"
+    )
+    return [number for (number,) in tx.execute(question, (*bounds, before))]

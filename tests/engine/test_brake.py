@@ -10,7 +10,9 @@ import pytest
 from calbot.model import Outcome
 from calbot.settings import Settings
 from tests.household import ANNA, BOB, CAROL, INVITE_BOB, NOON
+from tests.simulation.machine import Crash
 from tests.simulation.simulation import DAY, Simulation
+from tests.simulation.test_crash_at_every_seam import household
 
 Simulate = Callable[..., Simulation]
 THREE = (BOB, "dave@example.org", "erin@example.com")
@@ -587,3 +589,110 @@ def test_guests_that_a_rule_gained_meanwhile_are_counted_too(simulate: Simulate)
     simulation.run(HOUR - 200)
 
     assert len(sent_at(simulation)) <= 2
+
+
+# Invitations whose answer was lost
+
+
+def undecided(simulate: Simulate) -> tuple[Simulation, str]:
+    """An invitation that never arrived, to an event that was changed before anybody could look: a person decides."""
+    simulation = simulate()
+    simulation.until_quiet()
+    event = simulation.create()
+    simulation.google.add_fault("closeBefore", operation="events.patch")
+
+    def meanwhile() -> None:
+        if 0 in simulation.calls("events.patch") and simulation.document(event)["summary"] == "Dinner":
+            simulation.google.edit_event(ANNA, event, {"summary": "Changed"})
+
+    simulation.wire.during = meanwhile
+    simulation.until_quiet()
+    assert [(row[0], row[3]) for row in simulation.held_rows()] == [(event, "conflict")]
+    return simulation, event
+
+
+def test_an_undecided_invitation_goes_on_when_it_is_approved(simulate: Simulate) -> None:
+    """It is looked at afresh, and sent once."""
+    simulation, event = undecided(simulate)
+
+    answer = simulation.ask("approve")
+    simulation.until_quiet()
+
+    assert (answer.status, answer.data["count"]) == ("ok", 1)
+    assert simulation.invitations() == [event]
+    assert len(simulation.outcomes("invited")) == 1
+
+
+def test_an_undecided_invitation_that_was_settled_by_hand_is_not_sent_again(simulate: Simulate) -> None:
+    """Anna invited Bob herself before she approved."""
+    simulation, event = undecided(simulate)
+    simulation.google.add_guest(ANNA, event, BOB)
+
+    simulation.ask("approve")
+    simulation.until_quiet()
+
+    assert simulation.invitations() == [event]
+    assert len([written for written in simulation.wire.written if written.added]) == 0
+
+
+def test_an_undecided_invitation_is_dropped_when_it_is_discarded(simulate: Simulate) -> None:
+    """Then and for good."""
+    simulation, event = undecided(simulate)
+
+    simulation.ask("discard")
+    simulation.google.edit_event(ANNA, event, {"location": "At home"})
+    simulation.until_quiet()
+
+    assert simulation.invitations() == []
+    assert simulation.held_rows() == []
+
+
+# Kills
+
+
+def decide_about_four(simulation: Simulation, word: str) -> tuple[list[str], int]:
+    """Four events are held and a person decides; the events, and the seams before that. As in test_undo."""
+    simulation.settings = limited(3)
+    simulation.live()
+    events = [simulation.create(summary=f"Dinner {number}") for number in range(4)]
+    simulation.plan(61.0, lambda: None)
+    simulation.live()
+    before = len(simulation.seams.crossed)
+    try:
+        simulation.ask(word)
+    except Crash:
+        simulation.die()
+        simulation.live()
+        simulation.take_up()
+    simulation.plan(300.0, lambda: None)
+    simulation.live()
+    return events, before
+
+
+@pytest.mark.parametrize("word", ["approve", "discard"])
+def test_a_crash_anywhere_while_a_person_decides_changes_nothing(word: str) -> None:
+    """Killed at every seam of it: all four are invited once, or none of them ever; and it is said once."""
+    with household() as simulation:
+        _, first = decide_about_four(simulation, word)
+        seams = simulation.seams.crossed[first:]
+    bad: dict[str, object] = {}
+    fired = 0
+
+    for number, place in enumerate(seams, first + 1):
+        with household(crash_at=frozenset({number})) as simulation:
+            events, _ = decide_about_four(simulation, word)
+            fired += len(simulation.seams.fired)
+            for event in events:
+                simulation.google.edit_event(ANNA, event, {"location": "At home"})
+            asked = simulation.answer_to("command-1") is not None
+            simulation.live()
+            invited = simulation.invitations()
+            wanted = sorted(events) if word == "approve" and asked else []
+            rows = [*simulation.open_rows(), *simulation.trouble, *(simulation.held_rows() if asked else [])]
+            released = len(simulation.notices("brake_released"))
+            if sorted(invited) != wanted or rows or released != asked:
+                bad[f"{number} {place}"] = (invited, rows, asked, released)
+
+    assert bad == {}
+    assert fired >= 0.9 * len(seams)
+    assert len(seams) > 3

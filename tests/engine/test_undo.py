@@ -409,7 +409,7 @@ def test_undo_of_an_invitation_that_waits_discards_it(simulate: Simulate) -> Non
     assert row[2] == "parked"
     assert answer.status == "ok"
     assert simulation.invitations() == []
-    assert simulation.history(event)[-1][0] == "discarded"
+    assert "discarded" in [row[0] for row in simulation.history(event)]
     assert stays_off(simulation, event)
 
 

@@ -68,6 +68,8 @@ class Book:
     scope: set[str] = field(default_factory=set)
     """The events that an undo was asked for, and (`free_undos`) how many may be of any event."""
     free_undos: int = 0
+    owed: set[Place] = field(default_factory=set)
+    """An undo said that it is done: they have to be off."""
     limit: int = 1000
     sent: list[tuple[float, int]] = field(default_factory=list)
     untold_from: int | None = None
@@ -168,6 +170,15 @@ class Book:
         self.barred -= self.remembered
         self.remembered.clear()
 
+    def on_its_way(self) -> None:
+        """What was let go under one limit is not stopped by the next."""
+        self.approved |= {str(row[0]) for row in self.simulation.open_rows() if row[2] == "started"}
+
+    def undone(self, event: str) -> None:
+        """An undo of this event says that all is taken back."""
+        if self.untold_from is None:
+            self.owed |= {place for place in self.ours if place[0] == event}
+
     def page(self, store: bytes) -> Page:
         """What belongs to a backup."""
         return Page(store, self._read, set(self.scope), self.free_undos, set(self.seen), set(self.remembered))
@@ -184,6 +195,7 @@ class Book:
         self.untold_from = page.written if self.untold_from is None else min(self.untold_from, page.written)
         self.discarded.clear()
         self.approved.clear()
+        self.owed.clear()
         self.sent.clear()
         self.era += 1
         self.note_store()
@@ -214,6 +226,9 @@ class Book:
         ]
         if plan.closed:
             return found
+        found += [
+            f"{about}: {place[1]} is left by an undo" for place in self.owed & self.ours.keys() if place[0] == event
+        ]
         found += [f"{about}: {guest} is gone" for guest in OURS if (event, guest) in self.ours and guest not in guests]
         if plan.era == self.era and event not in self.held and (plan.series is None or plan.series not in self.held):
             excused = self.barred | self.discarded | self.perhaps

@@ -451,7 +451,10 @@ class AnyOrder(RuleBasedStateMachine):
         self.book.free_undos += 0 if scope or what == "minutes" else 1
         answer = self._ask("undo", **args)
         if answer is not None and answer.code == "confirm_required":
-            self._ask("undo", **args, confirm=str(answer.data["confirm_token"]))
+            answer = self._ask("undo", **args, confirm=str(answer.data["confirm_token"]))
+        if what == "event" and answer is not None and answer.status == "ok":
+            for event in scope:
+                self.book.undone(event)
 
     def _tokens(self) -> list[tuple[str, str]]:
         invited = self.simulation.outcomes("invited")
@@ -470,6 +473,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.book.read()
         self.book.sent.clear()
         self.book.limit = max(limit, self.book.limit)
+        self.book.on_its_way()
         if self._ask("set", key="invites_per_hour", value=limit) is not None:
             self.book.limit = limit
 
@@ -565,4 +569,7 @@ def test_in_any_order_nobody_is_invited_twice_or_against_a_will() -> None:
         ),
     )
 
+    if EXAMPLES >= 100:
+        wanted = {"added", "undone", "discarded", "barred", "crashed", "held brake", "brake_released", "an old store"}
+        assert {what for what in wanted if not HAPPENED[what]} == set()
     print(dict(HAPPENED))
