@@ -5,6 +5,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Mapping
 
+from calbot.errands import PAUSED
 from calbot.errors import BadOptions
 from calbot.explaining import Explanation, explain
 from calbot.inbox import Item, TakeBack, TakeUp
@@ -62,7 +63,7 @@ class Control:
             before, _, count = (switches.fact(tx, _RELEASED) or "").rpartition(" ")
             if before == command.id:
                 return _released(int(count), approve=approve)
-            deeds = ledger.held(tx, str(token) if token else None, command.received)
+            deeds = ledger.held(tx, str(token) if token else None, command.received, now)
             if not deeds:
                 which = f" under {str(token)[:40]!r}" if token else ""
                 return Answer(status="error", code="not_found", message=f"Nothing is held{which}.")
@@ -85,6 +86,9 @@ class Control:
 
         Taken up again after a restart, accounts that had written down their share before have no more to plan.
         """
+        if self._switchboard.effective().dry_run:
+            text = "A dry run writes nothing: switch dry_run off to undo."
+            return Answer(status="error", code="invalid", message=text)
         tx, run_id = self._database.read(), run_of(command)
         begun = {deed.key.account for deed in ledger.of_wish(tx, run_id)}
         numbers = self._meant(command)
@@ -156,8 +160,8 @@ class Control:
             return Answer(status="ok", message=text, data=data)
         if taken:
             return Answer(status="partial", message=text, data=data)
-        code = "auth_required" if errors else "upstream_error"
-        return Answer(status="error", code=code, message=text, data=data)
+        code = "upstream_error" if not errors else "paused" if PAUSED in text else "auth_required"
+        return Answer(status="error", code=code, message=text, retryable=code == "paused", data=data)
 
     def take_up(self, command: Command, account: str | None) -> Answer | Letters:
         """Have the rules applied to known events of the next days that were left alone."""

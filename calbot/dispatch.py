@@ -109,9 +109,10 @@ class Dispatch:
         self._drop(passed.overtaken)
         self._outdated |= passed.outdated & self._in_flight.keys()
         self.look_again()
+        paused = self._house.orders(self._account).paused
         for deed in passed.deeds:
-            task = Task(deed, fresh=False, queued_at=now)
-            if deed.state == "started":
+            task = Task(deed, fresh=paused, queued_at=now)
+            if deed.state == "started" and not paused:
                 self._submit(task, google)
             else:
                 self._queue.append(task)
@@ -197,7 +198,7 @@ class Dispatch:
         with self._database.write() as tx:
             gate = Gate(tx, policy, self.resting_until, now)
             going = [task for task in ready if gate.lets(task.deed)]
-            ledger.start(tx, [task.deed for task in going])
+            ledger.start(tx, [task.deed for task in going], now)
             outbox.put(tx, [*gate.said], now, self._random)
             self._next_parked = ledger.next_due(tx, self._account, now)
         self._drop(frozenset(task.deed.id for task in ready))

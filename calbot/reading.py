@@ -1,6 +1,7 @@
 """One account's calendars: when each is read, and how the reading went."""
 
 import logging
+from functools import partial
 
 import msgspec
 
@@ -141,6 +142,12 @@ class Reading:
             believe=self._doubts.get(calendar, 0) >= BELIEVED_AFTER,
         )
 
+    def _in_force(self, order: Order) -> Order:
+        """Return the order as it is by now: somebody may have switched something, or paused, during the listing."""
+        orders = self._house.orders(self._account)
+        room = 0 if orders.paused else self._dispatch.room
+        return msgspec.structs.replace(order, policy=orders.policy, room=room, now=self._clock.now())
+
     def _pass(self, order: Order, google: Calendars) -> GoogleError | None:
         """Run the pass; return its trouble. Nothing is half done then."""
         calendar = order.key.calendar
@@ -148,7 +155,8 @@ class Reading:
         try:
             if whole:
                 self._house.note_syncing(self._account, True)
-            passed = sync(order, google, self._database, self._random, lambda: self._house.ticked(self._account))
+            tick = partial(self._house.ticked, self._account)
+            passed = sync(order, google, self._database, self._random, tick, self._in_force)
         except SignInNeeded:
             raise
         except Unbelievable as error:

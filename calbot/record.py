@@ -73,13 +73,13 @@ def enter(tx: Tx, run: Run, verdicts: Iterable[tuple[EventKey, Verdict]], room: 
 
 def _as_it_stands(tx: Tx, verdict: Verdict) -> Verdict:
     """Return the verdict with a held row as it is by now: a person may have approved or discarded it meanwhile."""
-    before = verdict.overtakes
+    before = verdict.overtakes or verdict.recheck
     if before is None or before.state != "held":
         return verdict
     row = ledger.by_id(tx, before.id)
     if row is not None and row.state in {"held", "parked"}:
-        return msgspec.structs.replace(verdict, overtakes=row)
-    return msgspec.structs.replace(verdict, overtakes=None, action=None)
+        return verdict if verdict.recheck else msgspec.structs.replace(verdict, overtakes=row)
+    return msgspec.structs.replace(verdict, overtakes=None, recheck=None, action=None)
 
 
 def _overtake(tx: Tx, run: Run, key: EventKey, verdict: Verdict) -> None:

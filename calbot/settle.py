@@ -85,7 +85,7 @@ def settle(tx: Tx, results: list[tuple[Task, Result]], context: Context, random:
                 elif _is_more(action, deed):
                     ledger.park(tx, tried, now, "conflict", "There are more to invite than before.", uncertain=False)
                 else:
-                    ledger.start(tx, [tried])
+                    ledger.start(tx, [tried], now)
                     again.append(tried)
             case NotDone(skip):
                 ledger.finish(tx, deed, "skipped", now, reason=skip.reason, text=skip.text)
@@ -127,7 +127,7 @@ def _quota(tx: Tx, results: list[Result], context: Context) -> tuple[float | Non
             f"Google lets {account} invite nobody for now: its limit of invitations is used up. "
             f"Calbot tries again in {round(max(rests) / 3600, 1):g} h; nothing is lost."
         )
-        new = before is None or before <= context.now
+        new = before is None or not context.now < before < context.now + ledger.LONGEST_WAIT
         data: dict[str, str | int | float | bool | None] = {"retry_at": until}
         notice = Notice(event_type="quota_exceeded", text=text, account=account, reason=QUOTA, data=data)
         return until, [notice] if new else []

@@ -72,13 +72,21 @@ class _Listing(Noun, frozen=True):
     stale_token: bool = False
 
 
-def sync(order: Order, calendars: Calendars, database: Database, random: Random, tick: Callable[[], None]) -> Passed:
+def sync(
+    order: Order,
+    calendars: Calendars,
+    database: Database,
+    random: Random,
+    tick: Callable[[], None],
+    in_force: Callable[[Order], Order],
+) -> Passed:
     """Run one pass, calling `tick` as it gets on. Raises the errors of the Calendars port, Unbelievable, StoreError.
 
-    Nothing is half done then.
+    Nothing is half done then. A listing takes its time: `in_force` brings the order up to date when it is there.
     """
     known = _registered(order.key, database)
     listing = _gather(order, known, calendars, database, tick)
+    order = in_force(order)
     if listing.full and known.last_success is not None:
         _doubt(order, known, listing, database)
     first = known.last_success is None

@@ -30,6 +30,8 @@ def take_back(deed: Deed, retract: Retract, calendars: Calendars) -> Undone:
     calendar = deed.key.calendar
     for _ in range(MOST_VERSIONS):
         event = calendars.get(calendar, retract.event.id)
+        if event.guests_hidden:
+            raise Refused("Google hides its guest list, so nobody can be taken off without harm.", "forbidden")
         if deed.uncertain and (found := _landed(retract, event)):
             return found
         there = {guest.email: guest.entry for guest in event.guests if guest.email in retract.guests}

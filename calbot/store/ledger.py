@@ -60,8 +60,8 @@ def add(
         stay = Stay(action.reason, action.text)
     cursor = tx.execute(
         "INSERT INTO deed (account, calendar, event, verb, state, action, reason, reason_text, retry_at, rule, run_id,"
-        " source, seen_at, planned_at, finished_at, batch_size, batch_index, guests, approved) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " source, seen_at, planned_at, finished_at, batch_size, batch_index, guests, approved, started_at) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             key.account,
             key.calendar,
@@ -79,6 +79,7 @@ def add(
             *(batch or (None, None)),
             _guests(action),
             approved,
+            now if state == "started" else None,
         ),
     )
     return Deed(
@@ -97,12 +98,12 @@ def add(
     )
 
 
-def start(tx: Tx, deeds: list[Deed]) -> None:
+def start(tx: Tx, deeds: list[Deed], now: float) -> None:
     """Note that these go out now: whatever happens to the process, they are looked at before they are repeated."""
     tx.executemany(
         "UPDATE deed SET state = 'started', action = ?, guests = ?, attempts = ?, uncertain = ?, retry_at = NULL,"
-        " reason = NULL WHERE id = ?",
-        [(_encode(deed.action), _guests(deed.action), deed.attempts, deed.uncertain, deed.id) for deed in deeds],
+        " reason = NULL, started_at = ? WHERE id = ? AND finished_at IS NULL",
+        [(_encode(deed.action), _guests(deed.action), deed.attempts, deed.uncertain, now, deed.id) for deed in deeds],
     )
 
 
@@ -115,8 +116,8 @@ def park(tx: Tx, deed: Deed, retry_at: float | None, reason: str, text: str, *, 
     """Put the deed off until `retry_at`; None means until somebody says so (resume, sign-in)."""
     tx.execute(
         "UPDATE deed SET state = 'parked', attempts = ?, retry_at = ?, uncertain = ?, reason = ?, reason_text = ?, "
-        "action = ? WHERE id = ?",
-        (deed.attempts, retry_at, uncertain, reason, text, _encode(deed.action), deed.id),
+        "action = ?, guests = ? WHERE id = ? AND finished_at IS NULL",
+        (deed.attempts, retry_at, uncertain, reason, text, _encode(deed.action), _guests(deed.action), deed.id),
     )
 
 
@@ -157,7 +158,8 @@ def _guest_list(event: Event | None) -> str | None:
 def hold(tx: Tx, deed: Deed, reason: str, text: str) -> None:
     """Keep the deed for a person to decide."""
     tx.execute(
-        "UPDATE deed SET state = 'held', retry_at = NULL, reason = ?, reason_text = ? WHERE id = ?",
+        "UPDATE deed SET state = 'held', retry_at = NULL, reason = ?, reason_text = ? "
+        "WHERE id = ? AND finished_at IS NULL",
         (reason, text, deed.id),
     )
 
@@ -176,17 +178,20 @@ def approve(tx: Tx, deed: Deed) -> None:
     """Let a held row go on, afresh and past the brake."""
     tx.execute(
         "UPDATE deed SET state = 'parked', retry_at = 0, approved = 1, uncertain = 0, reason = 'approved',"
-        " reason_text = NULL WHERE id = ?",
+        " reason_text = NULL WHERE id = ? AND finished_at IS NULL",
         (deed.id,),
     )
 
 
-def held(tx: Tx, run_id: str | None, before: float) -> list[Deed]:
-    """Return the rows that wait for a person since before then, oldest first: of one run, or all."""
+def held(tx: Tx, run_id: str | None, before: float, now: float) -> list[Deed]:
+    """Return the rows that wait for a person since before then, oldest first: of one run, or all.
+
+    What was written down in the future was so while the machine's clock was wrong.
+    """
     rows = tx.execute(
         f"SELECT {_COLUMNS} FROM deed WHERE finished_at IS NULL AND state = 'held' AND (?1 IS NULL OR run_id = ?1) "
-        "AND planned_at <= ?2 ORDER BY id",
-        (run_id, before),
+        "AND (planned_at <= ?2 OR planned_at > ?3) ORDER BY id",
+        (run_id, before, now),
     )
     return [_deed(row) for row in rows]
 

@@ -58,6 +58,7 @@ MIGRATIONS: tuple[str, ...] = (
     """
     ALTER TABLE deed ADD COLUMN guests INTEGER NOT NULL DEFAULT 1;
     ALTER TABLE deed ADD COLUMN approved INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE deed ADD COLUMN started_at REAL;
     ALTER TABLE account ADD COLUMN rest_until REAL;
     CREATE INDEX deed_sent ON deed (finished_at) WHERE verb = 'invite' AND state IN ('done', 'undone');
     CREATE INDEX deed_open ON deed (state, account, retry_at) WHERE finished_at IS NULL;

@@ -28,6 +28,6 @@ def tidy(database: Database, now: float, time_zone: str, random: Random) -> None
 
 def _let_go(tx: Tx, now: float, time_zone: str) -> None:
     """Close held rows whose event is over: nobody needs to decide about them any more."""
-    for deed in ledger.held(tx, None, math.inf):
+    for deed in ledger.held(tx, None, math.inf, now):
         if not isinstance(deed.action, LookUp) and is_past(deed.action.event, time_zone, now):
             ledger.finish(tx, deed, "skipped", now, reason="past", text="It was over before anybody approved.")

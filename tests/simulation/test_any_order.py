@@ -79,7 +79,7 @@ places = st.integers(0, 30)
 laters = st.sampled_from([None, None, 0, 1, 2, 3])
 waits = st.sampled_from([0, 0, 1, 61, 130])
 ours = st.sampled_from(OURS)
-kinds = st.sampled_from(["plain", "series", "with others", "plain", "series", "plain", "with Bob", "private"])
+kinds = st.sampled_from(["series", "plain", "with others", "series", "plain", "series", "with Bob", "private"])
 
 
 def guests_of(number: int, title: str) -> tuple[str, ...]:
