@@ -1,10 +1,11 @@
 """What decisions about events are made from, gathered from the store: the past of their guests, and their series."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from calbot.identity import series_of
+from calbot.identity import series_of, stamp_with
+from calbot.kinds import Fate
 from calbot.model import CalendarKey, Change, Event
 from calbot.policy import Case, Policy
 from calbot.store import calendars, fates
@@ -23,6 +24,7 @@ def cases(tx: Tx, calendar: CalendarKey, changes: Sequence[Change], policy: Poli
     known = calendars.known(tx, calendar) if wanted else None
     parents = calendars.events(tx, known.id, wanted) if known is not None else {}
     parents |= {change.id: change for change in changes if isinstance(change, Event) and change.id in wanted}
+    parents = {id_: _remembered(event, past.get(id_, {})) for id_, event in parents.items()}
     return [
         msgspec.structs.replace(
             general, fates=fates.of_date(past, change.id, origin), parent=parents.get(origin) if origin else None
@@ -31,3 +33,9 @@ def cases(tx: Tx, calendar: CalendarKey, changes: Sequence[Change], policy: Poli
         else general
         for change in changes
     ]
+
+
+def _remembered(series: Event, fates: Mapping[str, Fate]) -> Event:
+    """Return a series with a stamp for each guest whom we invited to it: on others' events the store alone knows."""
+    ours = [guest for guest, fate in fates.items() if fate == "invited"]
+    return msgspec.structs.replace(series, stamp=stamp_with(series.stamp, ours)) if ours else series

@@ -19,6 +19,7 @@ from calbot.switchboard import Switchboard
 from calbot.worker import Worker
 
 FROM_THE_TABLE = ("cli",)
+GONE = "It is no longer signed in."
 log = logging.getLogger(__name__)
 
 
@@ -77,6 +78,13 @@ class Commands:
         for command in commands.unfinished(self._database.read(), sources=FROM_THE_TABLE):
             if command.id not in under_way:
                 self.carry_out(command)
+
+    def gone(self, account: str) -> None:
+        """Count an account as done with everything: it was signed out."""
+        with self._lock:
+            waiting = [id_ for id_, pending in self._pending.items() if account in pending.waits_for]
+        for command_id in waiting:
+            self.did(account, command_id, GONE)
 
     def did(self, account: str, command_id: str, error: str | None) -> None:
         """Count an account as done with its share; the last one brings the answer."""
@@ -227,10 +235,16 @@ class Commands:
         """Send letters to the accounts they are for; their shares make the answer."""
         if isinstance(wanted, Answer):
             return wanted
+        if not wanted.to:
+            return self._summary(command, ())
         with self._lock:
             self._pending[command.id] = _Pending(command, frozenset(wanted.to))
         for account, letter in wanted.to.items():
-            self._desk.workers[account].inbox.post(letter)
+            worker = self._desk.workers.get(account)
+            if worker is None:
+                self.did(account, command.id, GONE)
+            else:
+                worker.inbox.post(letter)
         return None
 
 

@@ -5,7 +5,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Mapping
 
-from calbot.errands import PAUSED
+from calbot.errands import PAUSED, UNDER_WAY
 from calbot.errors import BadOptions
 from calbot.explaining import Explanation, explain
 from calbot.inbox import Item, TakeBack, TakeUp
@@ -69,7 +69,7 @@ class Control:
                 return Answer(status="error", code="not_found", message=f"Nothing is held{which}.")
             for deed in deeds:
                 if approve:
-                    ledger.approve(tx, deed)
+                    ledger.approve(tx, deed, now)
                     continue
                 ledger.set_aside(tx, deed, "discarded", now)
                 if isinstance(deed.action, Invite):
@@ -160,8 +160,11 @@ class Control:
             return Answer(status="ok", message=text, data=data)
         if taken:
             return Answer(status="partial", message=text, data=data)
-        code = "upstream_error" if not errors else "paused" if PAUSED in text else "auth_required"
-        return Answer(status="error", code=code, message=text, retryable=code == "paused", data=data)
+        codes = {PAUSED: "paused", UNDER_WAY: "busy"}
+        code = next(
+            (code for said, code in codes.items() if said in text), "auth_required" if errors else "upstream_error"
+        )
+        return Answer(status="error", code=code, message=text, retryable=code in codes.values(), data=data)
 
     def take_up(self, command: Command, account: str | None) -> Answer | Letters:
         """Have the rules applied to known events of the next days that were left alone."""

@@ -9,7 +9,7 @@ import msgspec
 
 from calbot.deeds import UNEXPECTED, Never, Result, Task
 from calbot.errors import StoreError
-from calbot.gate import Gate
+from calbot.gate import DRY_RUN, Gate
 from calbot.house import House
 from calbot.inbox import Finished, Inbox
 from calbot.model import Invite, LookUp
@@ -125,7 +125,8 @@ class Dispatch:
         """Look at each event again before what waits is done: it was decided in another time."""
         self._afresh_before = self._clock.now()
         with self._database.write() as tx:
-            ledger.unpark(tx, self._account, BRAKE)
+            for reason in (BRAKE, DRY_RUN):
+                ledger.unpark(tx, self._account, reason, self._clock.now())
         self.look_again()
 
     def take(self, planned: Planned) -> None:

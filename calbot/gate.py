@@ -1,12 +1,14 @@
 """The last look at an invitation before it goes out: has the hour room, and does Google's quota let us."""
 
-from calbot.model import Deed, Invite, Outcome
+from calbot.model import Deed, Invite, Outcome, Retract
 from calbot.planner import BRAKE, brake
 from calbot.policy import Policy
 from calbot.record import of_deed, too_many, wait
 from calbot.settle import QUOTA
 from calbot.store import allowance, ledger
 from calbot.store.database import Tx
+
+DRY_RUN = "dry_run"
 
 
 class Gate:
@@ -23,7 +25,11 @@ class Gate:
 
     def lets(self, deed: Deed) -> bool:
         """Say whether the deed may go out now; what a person approved is not asked about the hour's room."""
-        if not isinstance(deed.action, Invite) or deed.state == "started":
+        if isinstance(deed.action, Retract) and self._policy.dry_run:
+            text = "A dry run writes nothing."
+            ledger.park(self._tx, deed, self._now + allowance.SOON, DRY_RUN, text, uncertain=deed.uncertain)
+            return False
+        if not isinstance(deed.action, Invite):
             return True
         if self._resting_until is not None:
             text = "Google's limit of invitations is used up."
@@ -32,16 +38,19 @@ class Gate:
         guests, limit = len(deed.action.guests), self._policy.invites_per_hour
         if self._sent is None:
             self._sent = allowance.sent(self._tx, self._now)
-        verdict = "go" if deed.approved else brake(self._sent, [guests], limit)
+        used = self._sent
+        if deed.uncertain:  # It may be among those that count already.
+            used -= allowance.sent(self._tx, self._now) - allowance.sent(self._tx, self._now, without=deed.id)
+        verdict = "go" if deed.approved else brake(used, [guests], limit)
         if verdict == "go":
-            self._sent += guests
+            self._sent = used + guests
             return True
         if verdict == "wait":
             self._waiting += guests
-            stay = wait(self._tx, self._sent + self._waiting - limit, self._policy, self._now)
+            stay = wait(self._tx, used + self._waiting - limit, self._policy, self._now)
             ledger.park(self._tx, deed, stay.until, BRAKE, stay.text, uncertain=deed.uncertain)
         else:
-            text = too_many(guests, self._sent, limit)
+            text = too_many(guests, used, limit)
             ledger.hold(self._tx, deed, BRAKE, text)
             self.said.append(of_deed("held", deed, reason=BRAKE, reason_text=text))
         return False

@@ -118,7 +118,8 @@ class Invite(Noun, frozen=True, tag=True):
 class Retract(Noun, frozen=True, tag=True):
     """Take these guests off again, whom the deeds with these numbers put there; `event` is as they left it.
 
-    `anew` are those among them whom somebody has taken off since: where they stand again, it is not by us.
+    `anew` are those among them whom somebody has taken off since: where they stand again, it is not by us. `unsure` are
+    those of whom nobody knows whether our write arrived: only the stamp tells.
     """
 
     event: Event
@@ -127,6 +128,7 @@ class Retract(Noun, frozen=True, tag=True):
     rule: str
     send_updates: SendUpdates = "all"
     anew: tuple[str, ...] = ()
+    unsure: tuple[str, ...] = ()
 
 
 class LookUp(Noun, frozen=True, tag=True):

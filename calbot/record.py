@@ -103,7 +103,7 @@ def _inherit(tx: Tx, run: Run, key: EventKey, action: Action, before: Deed) -> N
     """Let a newer version of an event stand where the one before stood; that it is held is not said twice."""
     text = "The event was changed while the limit of invitations an hour kept it."
     held = before.state == "held"
-    stay = Stay(before.reason or BRAKE, text, None if held else before.retry_at or 0.0)
+    stay = Stay(before.reason or BRAKE, text, None if held else before.retry_at or run.now)
     origin = {"run_id": before.run_id, "source": run.source}
     state: DeedState = "held" if held else "parked"
     standing = {"batch": before.batch, "stay": stay, "approved": before.approved}

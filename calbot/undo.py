@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import msgspec
 
 from calbot.errors import ChangedMeanwhile, Refused, RetryLater, SignInNeeded, Uncertain
-from calbot.identity import stamp_without, was_taken_back
+from calbot.identity import stamp_without, was_invited, was_taken_back
 from calbot.model import Deed, Event, Noun, Retract
 from calbot.ports import Calendars
 
@@ -35,7 +35,7 @@ def take_back(deed: Deed, retract: Retract, calendars: Calendars) -> Undone:
         if deed.uncertain and (found := _landed(retract, event)):
             return found
         there = {guest.email: guest.entry for guest in event.guests if guest.email in retract.guests}
-        ours = {guest for guest in there if guest not in retract.anew and not was_taken_back(event.stamp, guest)}
+        ours = {guest for guest in there if _is_ours(guest, retract, event)}
         put = {guest.email: guest.entry for guest in retract.event.guests}
         wanted = tuple(
             guest for guest in retract.guests if guest in ours and _same_hand(put.get(guest, ""), there[guest])
@@ -53,6 +53,13 @@ def take_back(deed: Deed, retract: Retract, calendars: Calendars) -> Undone:
         except Uncertain as lost:
             return _look_for(retract, calendar, calendars, lost)
     raise RetryLater("The event keeps changing.", "conflict")
+
+
+def _is_ours(guest: str, retract: Retract, event: Event) -> bool:
+    """Say whether a guest on the event was put there by the deed, and by nobody else since."""
+    if guest in retract.anew or was_taken_back(event.stamp, guest):
+        return False
+    return guest not in retract.unsure or was_invited(event.stamp, guest)
 
 
 def _landed(retract: Retract, event: Event) -> Undone | None:

@@ -1,10 +1,11 @@
 """What a person asks of an account's events: to take deeds back, to take events up; written down as deeds."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 import msgspec
 
 from calbot.cases import cases
+from calbot.identity import present, was_invited
 from calbot.model import (
     CalendarKey,
     Deed,
@@ -25,7 +26,7 @@ from calbot.preview import DAY
 from calbot.record import Run, enter, of_deed
 from calbot.rules import weigh
 from calbot.store import calendars as calendar_store
-from calbot.store import fates, ledger, outbox
+from calbot.store import fates, ledger, outbox, undoable
 from calbot.store.database import Tx
 
 
@@ -50,16 +51,19 @@ def take_back(tx: Tx, deeds: Iterable[int], run_id: str, source: str, now: float
             ledger.set_aside(tx, deed, "discarded", now)
             fates.note(tx, deed.key, deed.action.guests, "discarded", now)
             dropped.add(deed.id)
-            if deed.uncertain or deed.reason == "conflict":
+            if deed.uncertain:
                 done.setdefault(deed.key, []).append(deed)
             else:
                 text = "It had not gone out yet."
                 said.append(of_deed("undone", deed, reason_text=text, run_id=run_id, source=source, batch=None))
         elif deed.state == "done":
             done.setdefault(deed.key, []).append(deed)
+    actions = {key: _retract(tx, own) for key, own in done.items()}
+    for key, action in list(actions.items()):
+        actions |= _on_dates(tx, key, action, actions)
     planned = [
-        ledger.add(tx, key, _retract(tx, own), "planned", now, run_id=run_id, source=source, seen_at=now)
-        for key, own in done.items()
+        ledger.add(tx, key, action, "planned", now, run_id=run_id, source=source, seen_at=now)
+        for key, action in actions.items()
         if ledger.open_deed(tx, key, "retract") is None
     ]
     outbox.put(tx, said, now, random)
@@ -71,9 +75,10 @@ def _retract(tx: Tx, deeds: list[Deed]) -> Retract:
     invites = [(deed, deed.action) for deed in deeds if isinstance(deed.action, Invite)]
     put: dict[str, Guest] = {}
     for deed, invite in invites:
-        written = {guest.email: guest for guest in ledger.as_written(tx, deed)}
+        written = {guest.email: guest for guest in undoable.as_written(tx, deed)}
         put |= {one: written.get(one, Guest(one, f'{{"email":"{one}"}}')) for one in invite.guests}
     past = fates.of_event(tx, deeds[0].key)
+    known = {guest for deed, invite in invites if deed.state == "done" for guest in invite.guests}
     newest = max(invites, key=lambda one: one[0].id)[1]
     return Retract(
         event=msgspec.structs.replace(newest.event, guests=tuple(put.values())),
@@ -82,7 +87,23 @@ def _retract(tx: Tx, deeds: list[Deed]) -> Retract:
         rule=newest.rule,
         send_updates=newest.send_updates,
         anew=tuple(guest for guest in put if past.get(guest) == "removed"),
+        unsure=tuple(guest for guest in put if guest not in known),
     )
+
+
+def _on_dates(tx: Tx, key: EventKey, action: Retract, others: Container[EventKey]) -> dict[EventKey, Retract]:
+    """Return what takes the guests of a series off its single dates, where our invitation has come with the date."""
+    found: dict[EventKey, Retract] = {}
+    for event in calendar_store.dates_of(tx, key) if action.event.recurrence else []:
+        guests = tuple(one for one in action.guests if present(event, one) and was_invited(event.stamp, one))
+        date = msgspec.structs.replace(key, event=event.id)
+        if not guests or date in others:
+            continue
+        own = [deed for deed in ledger.done(tx, date) if isinstance(deed.action, Invite)]
+        as_put = msgspec.structs.replace(event, guests=action.event.guests)
+        deeds = tuple(deed.id for deed in own)
+        found[date] = msgspec.structs.replace(action, event=as_put, guests=guests, deeds=deeds, anew=())
+    return found
 
 
 class Scope(Noun, frozen=True):

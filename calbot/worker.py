@@ -177,14 +177,14 @@ class Worker:
             switches.set_sign_in_problem(tx, self.email, None)
             notice = Notice(event_type="sign_in_restored", text="Signed in again.", account=self.email)
             outbox.put(tx, [notice], self._clock.now(), self._random)
-            ledger.unpark(tx, self.email, settle.SIGNED_OUT)
+            ledger.unpark(tx, self.email, settle.SIGNED_OUT, self._clock.now())
         self._said_signed_out = False
         self._dispatch.look_again()
 
     def _take_up_signed_out(self) -> None:
         """Make due what waits for a sign-in."""
         with self._database.write() as tx:
-            ledger.unpark(tx, self.email, settle.SIGNED_OUT)
+            ledger.unpark(tx, self.email, settle.SIGNED_OUT, self._clock.now())
         self._dispatch.look_again()
 
     def _report(self) -> None:

@@ -9,16 +9,17 @@ _OPEN = "finished_at IS NULL AND verb = 'invite'"
 _SENT = "verb = 'invite' AND state IN ('done', 'undone') AND finished_at > ? AND finished_at <= ?"
 
 
-def sent(tx: Tx, now: float) -> int:
-    """Return the invitations that went out in the last hour or are going out.
+def sent(tx: Tx, now: float, *, without: int = 0) -> int:
+    """Return the invitations that went out in the last hour or are going out, without those of one deed.
 
-    What is written down for the future was so while the machine's clock was wrong, and what was begun long ago is of an
-    account that nobody works on: neither counts.
+    What may have gone out, its answer being lost, counts too. What is written down for the future was so while the
+    machine's clock was wrong, and what was begun long ago is of an account that nobody works on: neither counts.
     """
     (count,) = tx.execute(
         f"SELECT (SELECT coalesce(sum(guests), 0) FROM deed WHERE {_SENT}) + "
-        f"(SELECT coalesce(sum(guests), 0) FROM deed WHERE {_OPEN} AND state = 'started' AND started_at > ?)",
-        (now - HOUR, now, now - SOON),
+        f"(SELECT coalesce(sum(guests), 0) FROM deed WHERE {_OPEN} AND state IN ('started', 'parked', 'held')"
+        " AND id != ? AND CASE WHEN uncertain THEN started_at > ? ELSE state = 'started' AND started_at > ? END)",
+        (now - HOUR, now + SOON, without, now - HOUR, now - SOON),
     ).fetchone()
     return int(count)
 
@@ -30,8 +31,9 @@ def promised(tx: Tx, now: float) -> int:
     """
     (count,) = tx.execute(
         f"SELECT coalesce(sum(guests), 0) FROM deed WHERE {_OPEN} AND state IN ('planned', 'parked') AND "
-        "CASE state WHEN 'planned' THEN planned_at > ? ELSE retry_at < ? AND reason IS NOT ? END",
-        (now - SOON, now + SOON, BRAKE),
+        "NOT uncertain AND CASE state WHEN 'planned' THEN planned_at > ? ELSE "
+        "retry_at > ? AND retry_at < ? AND reason IS NOT ? END",
+        (now - SOON, now - SOON, now + SOON, BRAKE),
     ).fetchone()
     return int(count)
 
@@ -46,9 +48,11 @@ def waiting(tx: Tx) -> int:
 
 def room_at(tx: Tx, now: float, lacking: int) -> float:
     """Return when `lacking` of the last hour's invitations will be an hour old; in an hour at the latest."""
-    rows = tx.execute(f"SELECT finished_at, guests FROM deed WHERE {_SENT} ORDER BY finished_at", (now - HOUR, now))
+    rows = tx.execute(
+        f"SELECT finished_at, guests FROM deed WHERE {_SENT} ORDER BY finished_at", (now - HOUR, now + SOON)
+    )
     for finished_at, guests in rows:
         lacking -= guests
         if lacking <= 0:
-            return float(finished_at) + HOUR
+            return min(float(finished_at), now) + HOUR
     return now + HOUR

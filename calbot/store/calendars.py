@@ -102,6 +102,16 @@ def event(tx: Tx, key: EventKey) -> Event | None:
     return _decode(row[0]) if row else None
 
 
+def dates_of(tx: Tx, key: EventKey) -> list[Event]:
+    """Return the known single dates of a series; Google writes their ids `<series>_<date>`."""
+    rows = tx.execute(
+        "SELECT body FROM event WHERE id > ?1 || '_' AND id < ?1 || '`' AND calendar_id = "
+        "(SELECT id FROM calendar WHERE account = ?2 AND calendar = ?3)",
+        (key.event, key.account, key.calendar),
+    )
+    return [event for (body,) in rows if (event := _decode(body)).series == key.event]
+
+
 def forget(tx: Tx, key: EventKey) -> None:
     """Forget an event that is deleted."""
     tx.execute(

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from calbot.kinds import DeedState, Verb
-from calbot.model import Action, Deed, Event, EventKey, Guest, Invite, LookUp, Noun, Retract, Skip
+from calbot.model import Action, Deed, Event, EventKey, Invite, LookUp, Noun, Retract, Skip
 from calbot.store.database import Tx
 
 KEEP_SECONDS = 90 * 86400.0
@@ -19,7 +19,6 @@ _OPEN = "finished_at IS NULL AND state IN ('planned', 'started', 'parked', 'held
 _PARKED = "finished_at IS NULL AND state = 'parked'"
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Action).decode
-_entries = msgspec.json.Decoder(tuple[msgspec.Raw, ...]).decode
 
 
 class Stay(Noun, frozen=True):
@@ -174,12 +173,12 @@ def set_aside(tx: Tx, deed: Deed, state: DeedState, now: float) -> None:
     tx.execute("UPDATE deed SET state = ?, finished_at = coalesce(finished_at, ?) WHERE id = ?", (state, now, deed.id))
 
 
-def approve(tx: Tx, deed: Deed) -> None:
+def approve(tx: Tx, deed: Deed, now: float) -> None:
     """Let a held row go on, afresh and past the brake."""
     tx.execute(
-        "UPDATE deed SET state = 'parked', retry_at = 0, approved = 1, uncertain = 0, reason = 'approved',"
+        "UPDATE deed SET state = 'parked', retry_at = ?, approved = 1, uncertain = 0, reason = 'approved',"
         " reason_text = NULL WHERE id = ? AND finished_at IS NULL",
-        (deed.id,),
+        (now, deed.id),
     )
 
 
@@ -211,15 +210,14 @@ def by_id(tx: Tx, deed: int) -> Deed | None:
     return _deed(row) if row else None
 
 
-def as_written(tx: Tx, deed: Deed) -> tuple[Guest, ...]:
-    """Return the guest list as the deed left it."""
-    (after,) = tx.execute("SELECT after FROM deed WHERE id = ?", (deed.id,)).fetchone()
-    entries = [bytes(entry).decode() for entry in _entries(after or "[]")]
-    return tuple(Guest(msgspec.json.decode(entry, type=_Named).email.lower(), entry) for entry in entries)
-
-
-class _Named(msgspec.Struct):
-    email: str = ""
+def done(tx: Tx, key: EventKey) -> list[Deed]:
+    """Return the invitations to an event that went out and are not undone, oldest first."""
+    rows = tx.execute(
+        f"SELECT {_COLUMNS} FROM deed WHERE account = ? AND calendar = ? AND event = ? AND verb = 'invite' "
+        "AND state = 'done' ORDER BY id",
+        (key.account, key.calendar, key.event),
+    )
+    return [_deed(row) for row in rows]
 
 
 def open_deeds(tx: Tx, account: str, calendar: str | None = None) -> list[Deed]:
@@ -231,11 +229,11 @@ def open_deeds(tx: Tx, account: str, calendar: str | None = None) -> list[Deed]:
     return [_deed(row) for row in rows]
 
 
-def unpark(tx: Tx, account: str, reason: str) -> None:
+def unpark(tx: Tx, account: str, reason: str, now: float) -> None:
     """Make rows due that wait for this reason."""
     tx.execute(
-        f"UPDATE deed SET retry_at = 0 WHERE account = ? AND {_PARKED} AND reason = ?",
-        (account, reason),
+        f"UPDATE deed SET retry_at = ? WHERE account = ? AND {_PARKED} AND reason = ?",
+        (now, account, reason),
     )
 
 

@@ -1,9 +1,12 @@
-"""Which deeds a person means who wants something undone; numbers of the ledger, newest first."""
+"""Which deeds a person means who wants something undone, newest first; and the guest list as a deed left it."""
 
-from calbot.model import EventKey
+import msgspec
+
+from calbot.model import Deed, EventKey, Guest
 from calbot.store.database import Tx
 from calbot.store.history import deed_of, undo_token
 
+_entries = msgspec.json.Decoder(tuple[msgspec.Raw, ...]).decode
 _FREE = (
     "NOT EXISTS (SELECT 1 FROM deed r WHERE r.account = deed.account AND r.calendar = deed.calendar"
     " AND r.event = deed.event AND r.verb = 'retract' AND r.state IN ('planned', 'started', 'parked', 'held'))"
@@ -50,3 +53,14 @@ def _numbers(
         f"SELECT id FROM deed WHERE verb = 'invite' AND {which} AND coalesce(finished_at, planned_at) <= ? {order}"
     )
     return [number for (number,) in tx.execute(question, (*bounds, before))]
+
+
+def as_written(tx: Tx, deed: Deed) -> tuple[Guest, ...]:
+    """Return the guest list as the deed left it."""
+    (after,) = tx.execute("SELECT after FROM deed WHERE id = ?", (deed.id,)).fetchone()
+    entries = [bytes(entry).decode() for entry in _entries(after or "[]")]
+    return tuple(Guest(msgspec.json.decode(entry, type=_Named).email.lower(), entry) for entry in entries)
+
+
+class _Named(msgspec.Struct):
+    email: str = ""

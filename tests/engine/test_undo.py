@@ -436,6 +436,34 @@ def test_undo_of_an_invitation_whose_answer_was_lost_takes_it_back(simulate: Sim
     assert stays_off(simulation, event)
 
 
+@pytest.mark.parametrize("way", [{"minutes": 60}, {}], ids=["minutes", "event"])
+def test_undo_of_an_undecided_invitation_leaves_a_guest_put_there_by_a_person(
+    simulate: Simulate, way: dict[str, float]
+) -> None:
+    """Ours never arrived, and nobody could tell; Bob is there because Anna invited him. Without our mark he is hers."""
+    simulation = begun(simulate)
+    event = simulation.create()
+    simulation.google.add_fault("closeBefore", operation="events.patch")
+
+    def meanwhile() -> None:
+        if 0 in simulation.calls("events.patch") and simulation.document(event)["summary"] == "Dinner":
+            simulation.google.edit_event(ANNA, event, {"summary": "Changed"})
+
+    simulation.wire.during = meanwhile
+    simulation.until_quiet()
+    ((_, _, _, reason),) = simulation.held_rows()
+    simulation.google.add_guest(ANNA, event, BOB)
+
+    answer = simulation.ask("undo", **(way or {"event_id": event}))
+    simulation.until_quiet()
+
+    assert reason == "conflict"
+    assert answer.message
+    assert simulation.guests(event) == [BOB]
+    assert simulation.wire.written == []
+    assert simulation.held_rows() == []
+
+
 def test_undo_of_a_held_run_discards_it(simulate: Simulate) -> None:
     """What the brake keeps is part of the run that is taken back."""
     simulation = begun(simulate)

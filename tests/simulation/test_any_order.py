@@ -335,7 +335,8 @@ class AnyOrder(RuleBasedStateMachine):
             self.simulation.google.edit_event(plan.host, name, changes)
             self.book.plans[name] = Plan(plan.host, title, self.book.era, series=event)
             for guest in OURS:
-                if (event, guest) in self.book.barred | self.book.perhaps:
+                off = guest not in self.book.guests(event)  # Later nobody can say whether they missed this date only.
+                if off or (event, guest) in self.book.barred | self.book.perhaps:
                     self.book.perhaps.add((name, guest))
                 if guest_list == "only Erin" and guest in self.book.guests(event):
                     self.book.took_off(name, guest, named=False)
