@@ -13,7 +13,7 @@ from calbot.model import Answer, CalendarKey, Command, Deed, Invite, Notice, Nou
 from calbot.moments import day_and_time
 from calbot.policy import Policy
 from calbot.ports import Clock, Random
-from calbot.preview import AHEAD, Foreseen, preview
+from calbot.preview import AHEAD, DAY, Foreseen, Window, foresee
 from calbot.store import fates, ledger, outbox, switches, undoable
 from calbot.store.database import Database
 from calbot.switchboard import Switchboard
@@ -201,20 +201,23 @@ class Control:
 
     def preview(self, command: Command, account: str | None) -> Answer:
         """Say what the rules would do, in numbers and the first ten events."""
-        tx, days = self._database.read(), _days(command.args.get("days"))
-        found = preview(
-            tx, self._policy, self._clock.now(), days=days, back=0, account=account, watched=self._watched()
-        )
-        wanted = [one for one in found if isinstance(one.action, Invite) and one.waits is None]
-        guests = sum(len(one.action.guests) for one in wanted if isinstance(one.action, Invite))
-        text = f"{_many(len(wanted), 'event')} of {len(found)} would be invited to."
+        tx, now = self._database.read(), self._clock.now()
+        within = Window(now, now + _days(command.args.get("days")) * DAY, now)
+        events = guests = invited = 0
+        first: list[tuple[float, str]] = []
+        for begin, one in foresee(tx, self._policy, within, account=account, watched=self._watched()):
+            events += 1
+            if isinstance(one.action, Invite) and one.waits is None:
+                invited += 1
+                guests += len(one.action.guests)
+                first = sorted([*first, (begin, _line(one))])[:SHOWN]
         data: Data = {
-            "invite": len(wanted),
+            "invite": invited,
             "guests": guests,
-            "skip": len(found) - len(wanted),
-            "first": "\n".join(_line(one) for one in wanted[:SHOWN]),
+            "skip": events - invited,
+            "first": "\n".join(line for _, line in first),
         }
-        return Answer(status="ok", message=text, data=data)
+        return Answer(status="ok", message=f"{_many(invited, 'event')} of {events} would be invited to.", data=data)
 
     def explain(self, command: Command) -> Answer:
         """Say which rules were tried on an event, what is decided, and what was done."""

@@ -18,7 +18,7 @@ from calbot.ports import Calendars, Clock, Random
 from calbot.rules import judge
 from calbot.settle import Context, Settled, case_of, settle
 from calbot.slots import SLOTS, Slots
-from calbot.store import ledger, outbox, switches
+from calbot.store import ledger, outbox, parked, switches
 from calbot.store.database import Database
 from calbot.sync import Passed
 from calbot.wishes import Planned
@@ -64,7 +64,7 @@ class Dispatch:
                 self._queue.append(Task(unsure, fresh=True, queued_at=now))
             elif deed.state == "planned" or (deed.state == "parked" and deed.retry_at is None):
                 self._queue.append(Task(deed, fresh=True, queued_at=now))
-        self._next_parked = ledger.next_due(reader, self._account, now)
+        self._next_parked = parked.next_due(reader, self._account, now)
         self._resting_until = switches.resting_until(reader, self._account)
 
     @property
@@ -81,7 +81,7 @@ class Dispatch:
         A time that is more than a day away was written while the machine's clock was wrong.
         """
         until, now = self._resting_until, self._clock.now()
-        return until if until is not None and now < until < now + ledger.LONGEST_WAIT else None
+        return until if until is not None and now < until < now + parked.LONGEST_WAIT else None
 
     @property
     def next_parked(self) -> float | None:
@@ -119,14 +119,14 @@ class Dispatch:
 
     def look_again(self) -> None:
         """Read the ledger for parked deeds: one of them became due, or something else changed there."""
-        self._next_parked = ledger.next_due(self._database.read(), self._account, self._clock.now())
+        self._next_parked = parked.next_due(self._database.read(), self._account, self._clock.now())
 
     def plan_afresh(self) -> None:
         """Look at each event again before what waits is done: it was decided in another time."""
         self._afresh_before = self._clock.now()
         with self._database.write() as tx:
             for reason in (BRAKE, DRY_RUN):
-                ledger.unpark(tx, self._account, reason, self._clock.now())
+                parked.unpark(tx, self._account, reason, self._clock.now())
         self.look_again()
 
     def take(self, planned: Planned) -> None:
@@ -179,7 +179,7 @@ class Dispatch:
         context = Context(self._account, policy, names, outdated, resting, now)
         with self._database.write() as tx:
             settled = settle(tx, results, context, self._random)
-            self._next_parked = ledger.next_due(tx, self._account, now)
+            self._next_parked = parked.next_due(tx, self._account, now)
         return settled
 
     def _drop(self, overtaken: frozenset[int]) -> None:
@@ -201,7 +201,7 @@ class Dispatch:
             going = [task for task in ready if gate.lets(task.deed)]
             ledger.start(tx, [task.deed for task in going], now)
             outbox.put(tx, [*gate.said], now, self._random)
-            self._next_parked = ledger.next_due(tx, self._account, now)
+            self._next_parked = parked.next_due(tx, self._account, now)
         self._drop(frozenset(task.deed.id for task in ready))
         for task in going:
             self._submit(task, google)
@@ -226,7 +226,7 @@ class Dispatch:
 
     def _take_parked(self, now: float, room: int) -> None:
         taken = {task.deed.id for task in self._queue} | set(self._in_flight)
-        due = ledger.due(self._database.read(), self._account, now, room)
+        due = parked.due(self._database.read(), self._account, now, room)
         self._queue.extend(Task(deed, fresh=True, queued_at=now) for deed in due if deed.id not in taken)
 
     def _refreshed(self, task: Task, now: float) -> Task:

@@ -293,6 +293,7 @@ class Engine:
             accounts = tuple(status for status in self._snapshot.accounts if status.email != email)
             self._snapshot = msgspec.structs.replace(self._snapshot, accounts=accounts)
         log.info("%s is signed out; its calendars are no longer watched.", email)
+        self._resting[email].inbox.forget_wishes()
         self.commands.gone(email)
         self.wrote()
 

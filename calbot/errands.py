@@ -8,7 +8,7 @@ from calbot.ports import Clock, Random
 from calbot.record import Run
 from calbot.store import ledger
 from calbot.store.database import Database
-from calbot.wishes import Planned, take_back, take_up
+from calbot.wishes import NOTHING, Planned, take_back, take_up, wanted
 
 PAUSED = "Calbot is paused; it is done when it goes on."
 UNDER_WAY = "One of these invitations is under way and nothing can be done about it just now; ask again later."
@@ -46,21 +46,32 @@ class Errands:
         for letter in list(self._asked):
             if isinstance(letter, TakeBack) and self._dispatch.has_any_of(letter.deeds):
                 continue
-            with self._database.write() as tx:
-                known = ledger.of_wish(tx, letter.run_id, self._account)
-                planned = Planned((), frozenset())
-                if not known and isinstance(letter, TakeBack):
-                    now = self._clock.now()
-                    planned = take_back(tx, letter.deeds, letter.run_id, letter.source, now, self._random)
-                elif not known and isinstance(letter, TakeUp):
-                    run = self._run(letter)
-                    keys = [CalendarKey(self._account, calendar) for calendar in self._calendars]
-                    found = [deed for key in keys for deed in take_up(tx, key, letter.scope, run, self._random)]
-                    planned = Planned(tuple(found), frozenset())
+            planned = self._take_back(letter) if isinstance(letter, TakeBack) else self._take_up(letter)
             self._asked.remove(letter)
             self._planned.append(letter)
             self._dispatch.take(planned)
             self._house.wrote()
+
+    def _take_back(self, letter: TakeBack) -> Planned:
+        with self._database.write() as tx:
+            if ledger.of_wish(tx, letter.run_id, self._account):
+                return NOTHING
+            return take_back(tx, letter.deeds, letter.run_id, letter.source, self._clock.now(), self._random)
+
+    def _take_up(self, letter: TakeUp) -> Planned:
+        """Judge without keeping others from writing: there may be many thousand events."""
+        policy, now, reader = self._house.orders(self._account).policy, self._clock.now(), self._database.read()
+        run = Run(id=letter.run_id, source=letter.source, seen_at=now, now=now, policy=policy)
+        verdicts = {}
+        for calendar in self._calendars:
+            self._house.ticked(self._account)
+            key = CalendarKey(self._account, calendar)
+            verdicts[key] = wanted(reader, key, letter.scope, run)
+        with self._database.write() as tx:
+            if ledger.of_wish(tx, letter.run_id, self._account):
+                return NOTHING
+            found = [deed for key, own in verdicts.items() for deed in take_up(tx, key, own, run, self._random)]
+        return Planned(tuple(found), frozenset())
 
     def answer(self, signed_out: str | None) -> None:
         """Tell the house of each letter of which nothing is left to be tried, or can be for now."""
@@ -84,7 +95,3 @@ class Errands:
     def _done(self, letter: TakeBack | TakeUp, error: str | None) -> None:
         self._planned.remove(letter)
         self._house.did(self._account, letter.command_id, error)
-
-    def _run(self, letter: TakeUp) -> Run:
-        policy, now = self._house.orders(self._account).policy, self._clock.now()
-        return Run(id=letter.run_id, source=letter.source, seen_at=now, now=now, policy=policy)

@@ -39,7 +39,7 @@ class Gate:
         if self._sent is None:
             self._sent = allowance.sent(self._tx, self._now)
         used = self._sent
-        if deed.uncertain:  # It may be among those that count already.
+        if deed.uncertain or deed.state == "started":  # It may be among those that count already.
             used -= allowance.sent(self._tx, self._now) - allowance.sent(self._tx, self._now, without=deed.id)
         verdict = "go" if deed.approved else brake(used, [guests], limit)
         if verdict == "go":

@@ -82,6 +82,11 @@ class Inbox:
             self._pushed.clear()
             return items
 
+    def forget_wishes(self) -> None:
+        """Drop what people asked: they are told that it cannot be, and a later sign-in shall not do it after all."""
+        with self._posted:
+            self._items = [item for item in self._items if not isinstance(item, Resync | TakeBack | TakeUp)]
+
     def wait(self, seconds: float) -> None:
         """Return when something is there, or after `seconds`."""
         with self._posted:

@@ -1,7 +1,7 @@
 """What the rules would do to the events around today: each known one held against them, and nothing done about it."""
 
 import math
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterator
 
 import msgspec
 
@@ -36,6 +36,14 @@ class Foreseen(Noun, frozen=True, kw_only=True):
     waits: DeedState | None = None
 
 
+class Window(Noun, frozen=True):
+    """From when to when, and now; in epoch seconds."""
+
+    first: float
+    last: float
+    now: float
+
+
 def preview(
     tx: Tx,
     orders: Orders,
@@ -51,19 +59,25 @@ def preview(
     A series counts when it is not over before and begins before the end. Switches are left out of it: auto-invite
     counts as on, a dry run as off. `watched` leaves the calendars out that are no longer looked at.
     """
-    found: list[Foreseen] = []
-    zones: dict[str, str] = {}
+    within = Window(now - back * DAY, now + days * DAY, now)
+    found = foresee(tx, orders, within, account=account, watched=watched)
+    return tuple(one for _, one in sorted(found, key=lambda pair: (pair[0], pair[1].key.event)))
+
+
+def foresee(
+    tx: Tx, orders: Orders, within: Window, *, account: str | None = None, watched: Container[CalendarKey] | None = None
+) -> Iterator[tuple[float, Foreseen]]:
+    """Yield the same in no order, each with when it begins: a household may have many thousand events."""
     for row, name, key in _read_calendars(tx):
         if account not in {None, key.account} or (watched is not None and key not in watched):
             continue
         policy = msgspec.structs.replace(orders(key.account), auto_invite=True, dry_run=False)
-        zones[key.account] = policy.time_zone
-        waiting = {deed.key.event: deed.state for deed in ledger.open_deeds(tx, key.account, key.calendar)}
         for chunk in calendars.saved(tx, row):
-            near = [event for event in chunk if _is_near(event, policy.time_zone, now - back * DAY, now + days * DAY)]
-            judged = zip(near, cases(tx, key, near, policy, now), strict=True)
-            found += [_foreseen(name, case, event, now, waiting.get(event.id)) for event, case in judged]
-    return tuple(sorted(found, key=lambda one: (_begin(one.event, zones[one.key.account]), one.key.event)))
+            near = [event for event in chunk if _is_near(event, policy.time_zone, within)]
+            waiting = ledger.open_invitations(tx, key, [event.id for event in near])
+            for event, case in zip(near, cases(tx, key, near, policy, within.now), strict=True):
+                waits = waiting[event.id].state if event.id in waiting else None
+                yield _begin(event, policy.time_zone), _foreseen(name, case, event, within.now, waits)
 
 
 def _foreseen(calendar_name: str, case: Case, event: Event, now: float, waits: DeedState | None) -> Foreseen:
@@ -94,8 +108,8 @@ def _read_calendars(tx: Tx) -> list[tuple[int, str, CalendarKey]]:
     return [(row, name, CalendarKey(account, calendar)) for row, name, account, calendar in rows.fetchall()]
 
 
-def _is_near(event: Event, time_zone: str, first: float, last: float) -> bool:
-    return _begin(event, time_zone) < last and not is_past(event, time_zone, first)
+def _is_near(event: Event, time_zone: str, within: Window) -> bool:
+    return _begin(event, time_zone) < within.last and not is_past(event, time_zone, within.first)
 
 
 def _begin(event: Event, time_zone: str) -> float:

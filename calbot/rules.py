@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from calbot.identity import present, was_invited
-from calbot.kinds import Fate, SkipReason
+from calbot.kinds import Fate, SendUpdates, SkipReason
 from calbot.matching import why_not
 from calbot.model import Action, Event, Invite, Skip
 from calbot.moments import is_past
@@ -84,7 +84,12 @@ def _decide(event: Event, case: Case, matched: Sequence[Rule]) -> Action:
         return Skip(event, "auto_invite_off", f"Auto-invite is off; {_were(wanted)} not invited.", names)
     if policy.dry_run:
         return Skip(event, "dry_run", f"Dry run: {_names(wanted)} would be invited.", names)
-    return Invite(event, wanted, names, _of(willing, wanted)[0].send_updates)
+    return Invite(event, wanted, names, _loudest(_of(willing, wanted)))
+
+
+def _loudest(rules: Iterable[Rule]) -> SendUpdates:
+    """Return whom Google tells: one write has one answer, and nobody shall miss an invitation."""
+    return min((rule.send_updates for rule in rules), key=("all", "externalOnly", "none").index)
 
 
 def _never(event: Event, case: Case) -> Refusal | None:

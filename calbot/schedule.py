@@ -10,6 +10,7 @@ ECHO_LIMIT = 2.0
 BACKOFF_FIRST = 10.0
 BACKOFF_CAP = 1800.0
 LEAST_WAIT = 0.05
+LONGEST_REST = 86400.0
 COOL_DOWN = 6 * 3600.0
 """How long an account invites nobody after Google's limit of invitations is used up: hours, by Google's help page."""
 
@@ -77,4 +78,4 @@ def backoff(failures: int, chance: float, asked: float | None = None) -> float:
     """
     ceiling = min(BACKOFF_CAP, BACKOFF_FIRST * 2.0 ** min(failures, 12))
     own = BACKOFF_FIRST + chance * max(0.0, ceiling - BACKOFF_FIRST)
-    return max(own, min(asked or 0.0, 86400.0))
+    return max(own, min(asked or 0.0, LONGEST_REST))

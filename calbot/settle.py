@@ -25,9 +25,9 @@ from calbot.planner import Verdict, plan
 from calbot.policy import Case, Policy
 from calbot.ports import Random
 from calbot.record import Run, enter, of_deed, skipped
-from calbot.schedule import COOL_DOWN, backoff
+from calbot.schedule import COOL_DOWN, LONGEST_REST, backoff
 from calbot.store import calendars as calendar_store
-from calbot.store import fates, ledger, outbox, switches
+from calbot.store import fates, ledger, outbox, parked, switches
 from calbot.store.database import Tx
 from calbot.store.history import undo_token
 from calbot.undo import Undone
@@ -118,7 +118,9 @@ def settle(tx: Tx, results: list[tuple[Task, Result]], context: Context, random:
 
 def _quota(tx: Tx, results: list[Result], context: Context) -> tuple[float | None, list[Notice]]:
     """Let the account's invitations rest when Google's limits are used up, and say so once; say when that is over."""
-    rests = [one.after or COOL_DOWN for one in results if isinstance(one, Later) and one.reason == QUOTA]
+    rests = [
+        min(one.after or COOL_DOWN, LONGEST_REST) for one in results if isinstance(one, Later) and one.reason == QUOTA
+    ]
     before, account = context.resting_until, context.account
     if rests:
         until = context.now + max(rests)
@@ -127,7 +129,7 @@ def _quota(tx: Tx, results: list[Result], context: Context) -> tuple[float | Non
             f"Google lets {account} invite nobody for now: its limit of invitations is used up. "
             f"Calbot tries again in {round(max(rests) / 3600, 1):g} h; nothing is lost."
         )
-        new = before is None or not context.now < before < context.now + ledger.LONGEST_WAIT
+        new = before is None or not context.now < before < context.now + parked.LONGEST_WAIT
         data: dict[str, str | int | float | bool | None] = {"retry_at": until}
         notice = Notice(event_type="quota_exceeded", text=text, account=account, reason=QUOTA, data=data)
         return until, [notice] if new else []

@@ -170,21 +170,19 @@ def _baseline(order: Order, known: Known, database: Database) -> list[tuple[Even
 
 def _verdicts(order: Order, known: Known, listing: _Listing, database: Database) -> list[tuple[EventKey, Verdict]]:
     reader = database.read()
-    open_deeds = ledger.open_deeds(reader, order.key.account, order.key.calendar)
-    invitations = {deed.key.event: deed for deed in open_deeds if deed.verb == "invite"}
     found: dict[str, tuple[EventKey, Verdict]] = {}
     for chunk in _chunks(known, listing, database):
         changes = in_order(chunk)
-        before = calendar_store.events(reader, known.id, [change.id for change in changes])
+        ids = [change.id for change in changes]
+        before, waiting = calendar_store.events(reader, known.id, ids), ledger.open_invitations(reader, order.key, ids)
         for change, case in zip(changes, cases(reader, order.key, changes, order.policy, order.now), strict=True):
-            verdict = plan(change, before.get(change.id), invitations.get(change.id), case)
+            verdict = plan(change, before.get(change.id), waiting.get(change.id), case)
             found.pop(change.id, None)  # Changed between two pages, an event may be on both: the last word counts.
             if verdict != Verdict():
                 found[change.id] = (_key(order, change.id), verdict)
     if not listing.full:
         return list(found.values())
-    looked_up = {deed.key.event for deed in open_deeds if deed.verb == "look_up"}
-    unclear = looked_up | {item.id for item in listing.unreadable}
+    unclear = ledger.being_looked_up(reader, order.key) | {item.id for item in listing.unreadable}
     return [*found.values(), *_absences(order, known, unclear, database)]
 
 

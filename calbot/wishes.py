@@ -37,6 +37,9 @@ class Planned(Noun, frozen=True):
     dropped: frozenset[int]
 
 
+NOTHING = Planned((), frozenset())
+
+
 def take_back(tx: Tx, deeds: Iterable[int], run_id: str, source: str, now: float, random: Random) -> Planned:
     """Write down that these deeds are undone: what is done is taken back, what is not done yet is let go.
 
@@ -113,25 +116,33 @@ class Scope(Noun, frozen=True):
     rule: str | None = None
 
 
-def take_up(tx: Tx, key: CalendarKey, scope: Scope, run: Run, random: Random) -> tuple[Deed, ...]:
-    """Write down invitations to the known events that the rules speak for and that were left alone.
+def wanted(reader: Tx, key: CalendarKey, scope: Scope, run: Run) -> list[tuple[EventKey, Verdict]]:
+    """Return invitations to the known events that the rules speak for and that were left alone.
 
-    Nothing is announced of those that nobody would be invited to. More than the hour has room for are held.
+    Nothing is said of those that nobody would be invited to.
     """
-    known = calendar_store.known(tx, key)
-    if known is None:
-        return ()
+    known = calendar_store.known(reader, key)
     verdicts: list[tuple[EventKey, Verdict]] = []
-    waiting = {deed.key.event: deed for deed in ledger.open_deeds(tx, key.account, key.calendar)}
-    for chunk in calendar_store.saved(tx, known.id):
-        near = [event for event in chunk if event.id not in waiting and _begins_within(event, scope, run)]
-        for event, case in zip(near, cases(tx, key, near, run.policy, run.now), strict=True):
+    for chunk in calendar_store.saved(reader, known.id) if known is not None else ():
+        near = [event for event in chunk if _begins_within(event, scope, run)]
+        for event, case in zip(near, cases(reader, key, near, run.policy, run.now), strict=True):
             action, tried = weigh(event, case)
             if scope.rule is not None and scope.rule not in {one.rule for one in tried if one.matched}:
                 continue
             if isinstance(action, Invite) or (isinstance(action, Skip) and action.reason == "dry_run"):
                 verdicts.append((EventKey(key.account, key.calendar, event.id), Verdict(action=action)))
-    return tuple(enter(tx, msgspec.structs.replace(run, calendar_name=known.name), verdicts, 0, random))
+    return verdicts
+
+
+def take_up(
+    tx: Tx, key: CalendarKey, verdicts: list[tuple[EventKey, Verdict]], run: Run, random: Random
+) -> tuple[Deed, ...]:
+    """Write down what was wanted, without what waits already. More than the hour has room for are held."""
+    known = calendar_store.known(tx, key)
+    waiting = ledger.open_invitations(tx, key, [event.event for event, _ in verdicts])
+    free = [(event, verdict) for event, verdict in verdicts if event.event not in waiting]
+    name = known.name if known is not None else ""
+    return tuple(enter(tx, msgspec.structs.replace(run, calendar_name=name), free, 0, random))
 
 
 def _begins_within(event: Event, scope: Scope, run: Run) -> bool:

@@ -16,7 +16,7 @@ from calbot.ports import Calendars, Clock, Random
 from calbot.reading import Reading
 from calbot.schedule import LEAST_WAIT
 from calbot.status import AccountStatus
-from calbot.store import ledger, outbox, switches
+from calbot.store import ledger, outbox, parked, switches
 from calbot.store.database import Database
 
 LOOK_FOR_SIGN_IN = 5.0
@@ -177,14 +177,14 @@ class Worker:
             switches.set_sign_in_problem(tx, self.email, None)
             notice = Notice(event_type="sign_in_restored", text="Signed in again.", account=self.email)
             outbox.put(tx, [notice], self._clock.now(), self._random)
-            ledger.unpark(tx, self.email, settle.SIGNED_OUT, self._clock.now())
+            parked.unpark(tx, self.email, settle.SIGNED_OUT, self._clock.now())
         self._said_signed_out = False
         self._dispatch.look_again()
 
     def _take_up_signed_out(self) -> None:
         """Make due what waits for a sign-in."""
         with self._database.write() as tx:
-            ledger.unpark(tx, self.email, settle.SIGNED_OUT, self._clock.now())
+            parked.unpark(tx, self.email, settle.SIGNED_OUT, self._clock.now())
         self._dispatch.look_again()
 
     def _report(self) -> None:
@@ -200,7 +200,7 @@ class Worker:
             waiting=counts.get("planned", 0) + counts.get("parked", 0),
             held=counts.get("held", 0),
             paused=self._house.orders(self.email).paused,
-            waiting_until=ledger.next_due(self._database.read(), self.email, self._clock.now(), BRAKE),
+            waiting_until=parked.next_due(self._database.read(), self.email, self._clock.now(), BRAKE),
             resting_until=self._dispatch.resting_until,
         )
         self._house.report(status)

@@ -18,8 +18,9 @@ def sent(tx: Tx, now: float, *, without: int = 0) -> int:
     (count,) = tx.execute(
         f"SELECT (SELECT coalesce(sum(guests), 0) FROM deed WHERE {_SENT}) + "
         f"(SELECT coalesce(sum(guests), 0) FROM deed WHERE {_OPEN} AND state IN ('started', 'parked', 'held')"
-        " AND id != ? AND CASE WHEN uncertain THEN started_at > ? ELSE state = 'started' AND started_at > ? END)",
-        (now - HOUR, now + SOON, without, now - HOUR, now - SOON),
+        " AND id != ? AND started_at <= ? AND CASE WHEN uncertain THEN started_at > ? "
+        "ELSE state = 'started' AND started_at > ? END)",
+        (now - HOUR, now + SOON, without, now + SOON, now - HOUR, now - SOON),
     ).fetchone()
     return int(count)
 

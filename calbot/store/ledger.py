@@ -1,22 +1,22 @@
 """The ledger: what is to be done, how far it has come, and what it changed."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from calbot.kinds import DeedState, Verb
-from calbot.model import Action, Deed, Event, EventKey, Invite, LookUp, Noun, Retract, Skip
+from calbot.model import Action, CalendarKey, Deed, Event, EventKey, Invite, LookUp, Noun, Retract, Skip
 from calbot.store.database import Tx
 
 KEEP_SECONDS = 90 * 86400.0
-LONGEST_WAIT = 86400.0 + 3600.0
-_COLUMNS = (
+_CHUNK = 500
+COLUMNS = (
     "id, account, calendar, event, verb, state, action, attempts, retry_at, uncertain, reason, run_id, source, "
     "seen_at, batch_size, batch_index, approved, reason_text"
 )
 _OPEN = "finished_at IS NULL AND state IN ('planned', 'started', 'parked', 'held')"
 """The first half lets SQLite use the index of open rows."""
-_PARKED = "finished_at IS NULL AND state = 'parked'"
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Action).decode
 
@@ -188,85 +188,75 @@ def held(tx: Tx, run_id: str | None, before: float, now: float) -> list[Deed]:
     What was written down in the future was so while the machine's clock was wrong.
     """
     rows = tx.execute(
-        f"SELECT {_COLUMNS} FROM deed WHERE finished_at IS NULL AND state = 'held' AND (?1 IS NULL OR run_id = ?1) "
+        f"SELECT {COLUMNS} FROM deed WHERE finished_at IS NULL AND state = 'held' AND (?1 IS NULL OR run_id = ?1) "
         "AND (planned_at <= ?2 OR planned_at > ?3) ORDER BY id",
         (run_id, before, now),
     )
-    return [_deed(row) for row in rows]
+    return [deed_in(row) for row in rows]
 
 
 def of_wish(tx: Tx, run_id: str, account: str | None = None) -> list[Deed]:
     """Return the rows that a person's wish was written down as, oldest first: of one account, or all."""
     rows = tx.execute(
-        f"SELECT {_COLUMNS} FROM deed WHERE run_id = ?1 AND (?2 IS NULL OR account = ?2) ORDER BY id",
+        f"SELECT {COLUMNS} FROM deed WHERE run_id = ?1 AND (?2 IS NULL OR account = ?2) ORDER BY id",
         (run_id, account),
     )
-    return [_deed(row) for row in rows]
+    return [deed_in(row) for row in rows]
 
 
 def by_id(tx: Tx, deed: int) -> Deed | None:
     """Return one row."""
-    row = tx.execute(f"SELECT {_COLUMNS} FROM deed WHERE id = ?", (deed,)).fetchone()
-    return _deed(row) if row else None
+    row = tx.execute(f"SELECT {COLUMNS} FROM deed WHERE id = ?", (deed,)).fetchone()
+    return deed_in(row) if row else None
 
 
 def done(tx: Tx, key: EventKey) -> list[Deed]:
     """Return the invitations to an event that went out and are not undone, oldest first."""
     rows = tx.execute(
-        f"SELECT {_COLUMNS} FROM deed WHERE account = ? AND calendar = ? AND event = ? AND verb = 'invite' "
+        f"SELECT {COLUMNS} FROM deed WHERE account = ? AND calendar = ? AND event = ? AND verb = 'invite' "
         "AND state = 'done' ORDER BY id",
         (key.account, key.calendar, key.event),
     )
-    return [_deed(row) for row in rows]
+    return [deed_in(row) for row in rows]
 
 
-def open_deeds(tx: Tx, account: str, calendar: str | None = None) -> list[Deed]:
-    """Return the unfinished rows of an account or one of its calendars, oldest first."""
+def open_deeds(tx: Tx, account: str) -> list[Deed]:
+    """Return the unfinished rows of an account, oldest first."""
+    rows = tx.execute(f"SELECT {COLUMNS} FROM deed WHERE account = ? AND {_OPEN} ORDER BY id", (account,))
+    return [deed_in(row) for row in rows]
+
+
+def open_invitations(tx: Tx, calendar: CalendarKey, ids: Sequence[str]) -> dict[str, Deed]:
+    """Return the unfinished invitations to these events of a calendar."""
+    found: dict[str, Deed] = {}
+    for first in range(0, len(ids), _CHUNK):
+        some = ids[first : first + _CHUNK]
+        marks = ",".join("?" * len(some))
+        rows = tx.execute(
+            f"SELECT {COLUMNS} FROM deed WHERE account = ? AND calendar = ? AND event IN ({marks}) "
+            f"AND verb = 'invite' AND {_OPEN}",
+            (calendar.account, calendar.calendar, *some),
+        )
+        found |= {deed.key.event: deed for deed in map(deed_in, rows)}
+    return found
+
+
+def being_looked_up(tx: Tx, calendar: CalendarKey) -> set[str]:
+    """Return the events of a calendar whose look-up is not finished."""
     rows = tx.execute(
-        f"SELECT {_COLUMNS} FROM deed WHERE account = ? AND (?2 IS NULL OR calendar = ?2) AND {_OPEN} ORDER BY id",
-        (account, calendar),
+        f"SELECT event FROM deed WHERE account = ? AND calendar = ? AND verb = 'look_up' AND {_OPEN}",
+        (calendar.account, calendar.calendar),
     )
-    return [_deed(row) for row in rows]
-
-
-def unpark(tx: Tx, account: str, reason: str, now: float) -> None:
-    """Make rows due that wait for this reason."""
-    tx.execute(
-        f"UPDATE deed SET retry_at = ? WHERE account = ? AND {_PARKED} AND reason = ?",
-        (now, account, reason),
-    )
-
-
-def due(tx: Tx, account: str, now: float, limit: int) -> list[Deed]:
-    """Return parked rows whose time has come, oldest first.
-
-    A time that is more than a day away was written while the machine's clock was wrong.
-    """
-    rows = tx.execute(
-        f"SELECT {_COLUMNS} FROM deed WHERE account = ? AND {_PARKED} AND NOT (retry_at > ? AND retry_at < ?) "
-        "ORDER BY id LIMIT ?",
-        (account, now, now + LONGEST_WAIT, limit),
-    )
-    return [_deed(row) for row in rows]
-
-
-def next_due(tx: Tx, account: str, now: float, reason: str | None = None) -> float | None:
-    """Return when the next parked row is due: of those that wait for this reason, or of all."""
-    (at,) = tx.execute(
-        "SELECT min(CASE WHEN retry_at < ?2 THEN retry_at ELSE 0 END) FROM deed "
-        f"WHERE account = ?1 AND {_PARKED} AND retry_at IS NOT NULL AND (?3 IS NULL OR reason = ?3)",
-        (account, now + LONGEST_WAIT, reason),
-    ).fetchone()
-    return None if at is None else float(at)
+    return {event for (event,) in rows}
 
 
 def open_deed(tx: Tx, key: EventKey, verb: Verb) -> Deed | None:
     """Return the unfinished row of this verb for an event."""
     row = tx.execute(
-        f"SELECT {_COLUMNS} FROM deed WHERE account = ? AND calendar = ? AND event = ? AND verb = ? AND {_OPEN}",
+        f"SELECT {COLUMNS} FROM deed WHERE account = ? AND calendar = ? AND event = ? AND verb = ? AND {_OPEN}",
         (key.account, key.calendar, key.event, verb),
     ).fetchone()
-    return _deed(row) if row else None
+    return deed_in(row) if row else None
 
 
 def of_run(tx: Tx, account: str, run_id: str) -> dict[str, int]:
@@ -289,7 +279,8 @@ def prune(tx: Tx, now: float) -> None:
     tx.execute("DELETE FROM deed WHERE finished_at < ?", (now - KEEP_SECONDS,))
 
 
-def _deed(row: Any) -> Deed:
+def deed_in(row: Any) -> Deed:
+    """Return the deed in a row of COLUMNS."""
     id_, account, calendar, event, verb, state, action, attempts, retry_at, uncertain, *rest = row
     reason, run_id, source, seen_at, size, index, approved, text = rest
     return Deed(

@@ -270,4 +270,4 @@ def test_undo_of_a_series_holds_for_a_date_that_has_its_own_guests(simulate: Sim
     assert answer.status == "ok"
     assert simulation.guests(series) == simulation.guests(later) == []
     assert simulation.guests(own) == [CAROL]
-    assert len(simulation.wire.written) == 2
+    assert len(simulation.wire.written) == 3

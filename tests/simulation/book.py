@@ -125,10 +125,11 @@ class Book:
 
     def _judge_removal(self, place: Place, about: str) -> None:
         assert place in self.ours, f"{about}: {place[1]} was not put there by us"
-        if place[0] not in self.scope:
+        series = self.plans[place[0]].series
+        if not {place[0], series} & self.scope:
             assert self.free_undos > 0, f"{about}: nobody asked for an undo of it"
             self.free_undos -= 1
-            self.scope.add(place[0])
+            self.scope.add(series or place[0])
         self.removed[place] += 1
         self.barred.add(place)
         del self.ours[place]
@@ -157,6 +158,11 @@ class Book:
             self.remembered.add(place)
         else:
             self.perhaps.add(place)
+
+    def came_along(self, event: str, date: str) -> None:
+        """A date of its own begins with the guests of its series: ours there are ours here, and an undo is for both."""
+        there = self.guests(date)
+        self.ours |= {(date, g): since for (of, g), since in list(self.ours.items()) if of == event and g in there}
 
     def put_on(self, event: str, guest: str) -> None:
         """A person put one of our guests on."""
