@@ -98,13 +98,17 @@ def _on_dates(tx: Tx, key: EventKey, action: Retract, others: Container[EventKey
     """Return what takes the guests of a series off its single dates, where our invitation has come with the date."""
     found: dict[EventKey, Retract] = {}
     for event in calendar_store.dates_of(tx, key) if action.event.recurrence else []:
-        guests = tuple(one for one in action.guests if present(event, one) and was_invited(event.stamp, one))
         date = msgspec.structs.replace(key, event=event.id)
+        past = fates.of_event(tx, date)
+        ours = [one for one in action.guests if past.get(one, "invited") == "invited" and was_invited(event.stamp, one)]
+        guests = tuple(one for one in ours if present(event, one))
         if not guests or date in others:
             continue
-        own = [deed for deed in ledger.done(tx, date) if isinstance(deed.action, Invite)]
+        own = [
+            one for one in ledger.done(tx, date) if isinstance(one.action, Invite) and {*one.action.guests} <= {*guests}
+        ]
         as_put = msgspec.structs.replace(event, guests=action.event.guests)
-        deeds = tuple(deed.id for deed in own)
+        deeds = tuple(one.id for one in own)
         found[date] = msgspec.structs.replace(action, event=as_put, guests=guests, deeds=deeds, anew=())
     return found
 

@@ -334,11 +334,11 @@ class AnyOrder(RuleBasedStateMachine):
                 changes["attendees"] = lists[guest_list]
             self.simulation.google.edit_event(plan.host, name, changes)
             self.book.plans[name] = Plan(plan.host, title, self.book.era, series=event)
+            self.book.came_along(event, name)
             for guest in OURS:
                 off = guest not in self.book.guests(event)  # Later nobody can say whether they missed this date only.
                 if off or (event, guest) in self.book.barred | self.book.perhaps:
                     self.book.perhaps.add((name, guest))
-                self.book.came_along(event, name)
                 if guest_list == "only Erin" and guest in self.book.guests(event):
                     self.book.took_off(name, guest, named=False)
 
@@ -465,7 +465,7 @@ class AnyOrder(RuleBasedStateMachine):
     def _since(self, seconds: float) -> set[str]:
         """The events that were not told long ago to be invited."""
         moment = self.simulation.clock.now() - seconds
-        question = "SELECT event FROM deed WHERE verb = 'invite' GROUP BY event HAVING max(ifnull(finished_at, 1e12)) <= ?"
+        question = "SELECT event FROM deed WHERE verb = 'invite' GROUP BY 1 HAVING max(ifnull(finished_at, 1e12)) <= ?"
         old = self.simulation.database.read().execute(question, (moment,)).fetchall()
         return set(self.book.plans) - {str(event) for (event,) in old}
 
