@@ -238,7 +238,7 @@ class Control:
             "account": one.key.account,
             "calendar": one.calendar_name or one.key.calendar,
             "title": one.event.title if one.event is not None else None,
-            "decision": "invite" if isinstance(action, Invite) else "skip",
+            "decision": None if action is None else "invite" if isinstance(action, Invite) else "skip",
             "reason": getattr(action, "reason", None),
             "rule": getattr(action, "rule", None),
             "tried": "\n".join(f"{tried.rule}: {tried.why}" for tried in one.tried),
