@@ -12,12 +12,12 @@ from calbot.dispatch import Dispatch
 from calbot.errands import Errands
 from calbot.errors import StoreError
 from calbot.house import Listener, Orders
-from calbot.inbox import Finished, Inbox, Push
+from calbot.inbox import Inbox, Push
 from calbot.model import Answer, Command, Notice, Outcome
 from calbot.ports import Accounts, Calendars, Clock, Random
 from calbot.reading import Reading
 from calbot.settings import Settings
-from calbot.slots import Slots, ThreadSlots
+from calbot.slots import Slots, thread_slots
 from calbot.status import AccountStatus, Snapshot
 from calbot.store import commands, outbox, switches
 from calbot.store.database import Database, translated
@@ -30,10 +30,6 @@ FIRST_HOUSEKEEPING = 60.0
 AFTER_TROUBLE = 5.0
 MakeSlots = Callable[[str, Inbox], Slots]
 log = logging.getLogger(__name__)
-
-
-def _thread_slots(name: str, inbox: Inbox) -> Slots:
-    return ThreadSlots(name, lambda task, result: inbox.post(Finished(task, result)))
 
 
 class Engine:
@@ -50,7 +46,7 @@ class Engine:
         notes: tuple[str, ...] = (),
         option_problem: str | None = None,
         tend_channels: bool = True,
-        make_slots: MakeSlots = _thread_slots,
+        make_slots: MakeSlots = thread_slots,
     ) -> None:
         self.iid = ""
         self.workers: dict[str, Worker] = {}
@@ -232,6 +228,10 @@ class Engine:
     def sign_in_version(self, account: str) -> int:
         """Return a number that changes with the account's sign-in."""
         return self._accounts.version(account)
+
+    def is_wanted(self, account: str) -> bool:
+        """Say whether the account is chosen, or signed in where none is chosen."""
+        return account in self._settings.calendars(self._accounts.emails())
 
     def report(self, status: AccountStatus) -> None:
         """Take in how an account is doing."""

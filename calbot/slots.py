@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from calbot.deeds import UNEXPECTED, Decide, Later, Never, Result, Task, carry_out
+from calbot.inbox import Finished, Inbox
 from calbot.ports import Calendars
 
 SLOTS = 8
@@ -59,3 +60,8 @@ class ThreadSlots:
             with self._lock:
                 self._busy -= 1
             self._post(task, result)
+
+
+def thread_slots(name: str, inbox: Inbox) -> Slots:
+    """Return slots whose results come through this inbox."""
+    return ThreadSlots(name, lambda task, result: inbox.post(Finished(task, result)))

@@ -160,8 +160,8 @@ class Worker:
         self._signed_out = text
 
     def _say_signed_out(self) -> None:
-        """Say that the sign-in is dead, once, also over restarts."""
-        if self._signed_out is None or self._said_signed_out:
+        """Say that the sign-in is dead, once, also over restarts; but not of an account that somebody just removed."""
+        if self._signed_out is None or self._said_signed_out or not self._house.is_wanted(self.email):
             return
         text = self._signed_out
         log.warning("%s", text)

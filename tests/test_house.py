@@ -138,6 +138,7 @@ SIDEWAYS = {
     ("calbot.reading", "calbot.house"),
     ("calbot.reading", "calbot.inbox"),
     ("calbot.dispatch", "calbot.slots"),
+    ("calbot.slots", "calbot.inbox"),
     ("calbot.dispatch", "calbot.house"),
     ("calbot.dispatch", "calbot.inbox"),
     ("calbot.settle", "calbot.record"),

@@ -170,6 +170,7 @@ def test_sealed_tokens_without_their_key_ask_for_a_new_sign_in(data: Path) -> No
 
         service.start()
         wait_for(lambda: "cannot be opened" in service.log(), 20, "the account says so")
+        wait_for(lambda: json.loads(service.get("/health")[1])["reasons"], 20, "the panel says so")
         told = json.loads(service.get("/health")[1])
 
         assert token.read_bytes() == before and not (data / "calbot.key").exists()
