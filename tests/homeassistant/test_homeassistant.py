@@ -3,8 +3,10 @@
 The tests of one version share one Home Assistant, in this order; each leaves its switches as it found them.
 """
 
+import json
 import os
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,7 @@ EXPECTED = {
 GUARDED = {"trigger": "state", "entity_id": "event.calbot_events", "not_from": ["unavailable"]}
 GUARDED |= {"not_to": ["unavailable", "unknown"]}
 BARE = {"trigger": "state", "entity_id": "event.calbot_events"}
+LONG_AGO, MUCH = datetime.fromtimestamp(0, UTC), timedelta(seconds=10.5)
 RESTARTS: dict[str, Callable[[World], None]] = {}
 
 
@@ -146,8 +149,15 @@ def press(world: World, button: str) -> Any:
     return world.listener.payloads(topic)[-1]
 
 
+def rested(world: World) -> bool:
+    """Whether nothing was asked for ten seconds: more than twenty commands within them would be refused."""
+    answers = [json.loads(body) for topic, body, _ in [*world.listener.heard] if topic.startswith("calbot/response/")]
+    return max((datetime.fromisoformat(one["ts"]) for one in answers), default=LONG_AGO) < datetime.now(UTC) - MUCH
+
+
 def hold(world: World) -> list[str]:
     """Have old events taken up, more of them than the hour has room for; return them."""
+    wait_for(lambda: rested(world), 15, "ten quiet seconds")
     turn(world, "switch.calbot_auto_invite", "off")
     events = [str(world.google.create_event(ANNA)["id"]) for _ in range(3)]
     for event in events:
