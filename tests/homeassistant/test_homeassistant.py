@@ -300,6 +300,7 @@ def test_held_work_waits_for_a_press(world: World, button: str, invited: list[st
 
 def test_undo_takes_the_last_invitation_back(world: World) -> None:
     """One press, one event; the event entity tells who was taken off."""
+    heard = count(world, "announce_outcomes")
     before, last = world.invite(), world.invite()
 
     answer = press(world, "undo")
@@ -313,6 +314,7 @@ def test_undo_takes_the_last_invitation_back(world: World) -> None:
         return entity is not None and entity["attributes"].get("event_type") == "undone"
 
     wait_for(told, 10, "the event entity shows the undo")
+    wait_for(lambda: count(world, "announce_outcomes") == heard + 5, 10, "an automation heard all five outcomes")
     entity = world.home.entity("event.calbot_events")
     assert entity is not None
     assert (entity["attributes"]["event_id"], entity["attributes"]["guests_removed"]) == (last, [BOB])
