@@ -94,13 +94,13 @@ def test_what_was_said_of_a_series_holds_for_a_date_that_is_moved(simulate: Simu
     simulation.run(HOUR)
     simulation.until_quiet()
 
-    assert simulation.guests(date) == simulation.guests(series) == []
+    assert BOB not in [*simulation.guests(date), *simulation.guests(series)]
     assert len(simulation.invitations()) == mails
 
 
 @SAID
 def test_what_was_said_of_a_series_holds_for_its_following_half(simulate: Simulate, said: Said) -> None:
-    """ "This and following" makes a second series: to people it is the same one."""
+    """A change of “this and following” makes a second series: to people it is the same one."""
     simulation, series, mails = about_a_series(simulate, said)
 
     simulation.google.edit_event(ANNA, series, {"recurrence": ["RRULE:FREQ=WEEKLY;UNTIL=20261214T225959Z"]})
@@ -109,7 +109,7 @@ def test_what_was_said_of_a_series_holds_for_its_following_half(simulate: Simula
     simulation.run(HOUR)
     simulation.until_quiet()
 
-    assert simulation.guests(half) == simulation.guests(series) == []
+    assert BOB not in [*simulation.guests(half), *simulation.guests(series)]
     assert len(simulation.invitations()) == mails
 
 
@@ -123,8 +123,8 @@ def test_what_was_said_of_a_series_holds_when_the_rules_are_applied(simulate: Si
     simulation.ask("apply")
     simulation.until_quiet()
 
-    assert simulation.guests(date) == simulation.guests(series) == []
-    assert simulation.invitations().count(series) + simulation.invitations().count(date) <= mails
+    assert BOB not in [*simulation.guests(date), *simulation.guests(series)]
+    assert len(simulation.invitations()) == mails
 
 
 # Somebody else's series

@@ -84,6 +84,26 @@ def test_an_undo_that_is_taken_up_after_it_was_done_takes_back_no_second(simulat
     assert [simulation.guests(event) for event in events] == [[BOB], []]
 
 
+def test_an_undo_of_the_last_that_is_taken_up_goes_to_no_other_account(simulate: Simulate) -> None:
+    """Anna had written it down: Carol's earlier invitation is by now the last that stands, and was never meant."""
+    simulation = begun(simulate, signed_in=BOTH)
+    carols = simulation.create(CAROL)
+    simulation.until_quiet()
+    simulation.run(5)
+    annas = simulation.create(ANNA)
+    simulation.until_quiet()
+    command = asked(simulation, "undo", last=True)
+    simulation.engine.workers[ANNA].step()
+
+    simulation.restart()
+    simulation.take_up()
+    answer = answered(simulation, command)
+    simulation.until_quiet()
+
+    assert (answer.status, answer.data["undone"]) == ("ok", 1)
+    assert (simulation.guests(annas), simulation.guests(carols, CAROL)) == ([], [BOB])
+
+
 # Approve and discard
 
 

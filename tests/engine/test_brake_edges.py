@@ -1,5 +1,7 @@
 """The brake at its edges: never more than the limit goes out, and nobody waits for what cannot go."""
 
+import json
+
 import pytest
 
 from calbot.model import CalendarKey
@@ -18,6 +20,7 @@ from tests.engine.scenes import (
     until_in_slots,
     until_parked,
 )
+from tests.google_server.values import Request, Response
 from tests.household import ANNA, BOB, CAROL
 from tests.simulation.simulation import DAY, Simulation
 
@@ -241,14 +244,20 @@ def test_a_waiting_invitation_that_a_full_listing_lacks_is_not_lost(simulate: Si
     event = simulation.create(summary="Second")
     simulation.run(70)
     waiting = simulation.open_rows()
-    row = simulation.world.calendars[ANNA].rows.pop(event)
-    simulation.wire.amend = lambda request, _answer: (
-        simulation.world.calendars[ANNA].rows.update({event: row}) if request.path.endswith("/events") else None
-    )
+    gaps: list[str] = []
 
+    def amend(request: Request, answer: Response) -> None:
+        if not gaps and request.path.endswith("/events") and event.encode() in answer.body:
+            body = json.loads(answer.body)
+            body["items"] = [item for item in body["items"] if item["id"] != event]
+            answer.body = json.dumps(body).encode()
+            gaps.append(event)
+
+    simulation.wire.amend = amend
     simulation.ask("resync", full=True)
     simulation.until_quiet()
 
+    assert gaps == [event]
     assert [(row[0], row[2], row[3]) for row in waiting] == [(event, "parked", "brake")]
     assert simulation.invitations().count(event) == 1
 

@@ -17,7 +17,6 @@ SWITCHES: dict[str, Switch] = {
     "the account's pause": lambda simulation: simulation.command("pause", account=ANNA),
     "auto_invite off": lambda simulation: simulation.command("set", key="auto_invite", value=False),
     "dry_run": lambda simulation: simulation.command("set", key="dry_run", value=True),
-    "a lower limit": lambda simulation: simulation.command("set", key="limits.invites_per_hour", value=0),
 }
 
 
@@ -40,7 +39,7 @@ class Once:
 
 
 def during_the_listing(simulation: Simulation, event: str, deed: Callable[[], None]) -> list[str]:
-    """Do it while Google's answer that names the event is on its way; returns what then gets an entry."""
+    """Do it while Google's answer that names the event is on its way; what is returned then gets an entry."""
     done: list[str] = []
 
     def amend(request: Request, answer: Response) -> None:
@@ -66,6 +65,22 @@ def test_nothing_goes_out_after_a_switch_during_the_listing(simulate: Simulate, 
     assert done == [event]
     assert simulation.invitations() == []
     assert simulation.wire.written == []
+
+
+def test_a_limit_lowered_during_the_listing_holds(simulate: Simulate) -> None:
+    """One went out in this hour, and one is allowed by now: the second waits."""
+    simulation = begun(simulate)
+    first = simulation.create(summary="First")
+    simulation.until_quiet()
+    second = simulation.create(summary="Second")
+    done = during_the_listing(
+        simulation, second, lambda: simulation.command("set", key="limits.invites_per_hour", value=1)
+    )
+
+    simulation.run(600)
+
+    assert done == [second]
+    assert simulation.invitations() == [first]
 
 
 def test_a_switch_to_more_during_the_listing_holds_too(simulate: Simulate) -> None:

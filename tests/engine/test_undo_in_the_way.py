@@ -1,5 +1,7 @@
 """Undo meets what is in its way: lost answers, other deeds, hidden lists, other people. It never claims too much."""
 
+from typing import Any
+
 import pytest
 
 from calbot.policy import Match, Rule
@@ -25,7 +27,7 @@ TWO_RULES = Settings(
 )
 
 
-def invited(simulation: Simulation, **parts: object) -> str:
+def invited(simulation: Simulation, **parts: Any) -> str:
     """An event that Calbot has invited Bob to."""
     event = simulation.create(**parts)
     simulation.until_quiet()
