@@ -50,6 +50,7 @@ class Door:
         self._server = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._server.getsockname()[1]
         self._sockets: list[socket.socket] = []
+        self._closed = False
         threading.Thread(target=self._accept, daemon=True).start()
 
     def say(self, data: bytes) -> None:
@@ -57,6 +58,7 @@ class Door:
         self._sockets[0].sendall(data)
 
     def close(self) -> None:
+        self._closed = True
         for sock in (self._server, *self._sockets):
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
@@ -68,10 +70,16 @@ class Door:
                 client, _ = self._server.accept()
                 threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
+    def _keep(self, sock: socket.socket) -> None:
+        """Have the socket closed with the door, also if that is closed by now."""
+        self._sockets.append(sock)
+        if self._closed:
+            sock.close()
+
     def _serve(self, client: socket.socket) -> None:
         heard = bytearray()
         self.heard.append(heard)
-        self._sockets.append(client)
+        self._keep(client)
         with contextlib.suppress(OSError):
             first = client.recv(65536)
             heard += first
@@ -82,9 +90,9 @@ class Door:
                 client.close()
                 return
             broker = socket.create_connection(("127.0.0.1", self._broker_port))
+            self._keep(broker)
             for sock in (client, broker):
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._sockets.append(broker)
             broker.sendall(first.replace(WILL_DELAY_20, WILL_DELAY_1) if self._hurried else first)
             threading.Thread(target=self._pass, args=(broker, client, None), daemon=True).start()
             self._pass(client, broker, heard)

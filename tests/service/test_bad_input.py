@@ -185,9 +185,9 @@ def test_a_truncated_store_does_not_stop_the_start_or_invite_twice(tmp_path: Pat
 
 
 def test_a_taken_port_is_named_and_calbot_goes_on(tmp_path: Path) -> None:
-    """Without its doors Calbot still polls, invites and announces."""
+    """Without its doors Calbot still reads, invites and announces."""
     with (
-        house(tmp_path, push_url=None, poll_interval=15) as (service, google, listener),
+        house(tmp_path, push_url=None) as (service, google, listener),
         socket.socket() as taken,
     ):
         taken.bind(("127.0.0.1", service.panel_port))
@@ -196,6 +196,7 @@ def test_a_taken_port_is_named_and_calbot_goes_on(tmp_path: Path) -> None:
         wait_for(lambda: google.calls("events.list"), 20, "watching")
 
         google.create_event(ANNA)
+        listener.ask("resync")
 
         wait_for(lambda: listener.events("invited"), 30, "an announcement")
         assert "CALBOT_PANEL_PORT" in service.log()

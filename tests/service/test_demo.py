@@ -49,14 +49,14 @@ def test_what_mosquitto_sub_shows_is_the_contract() -> None:
     def subscribe(told: str) -> None:
         found = re.search(r"mosquitto_sub -p (\d+)", told)
         assert found is not None
-        arguments = ["-p", found[1], "-t", "calbot/#", "-F", "%t %p", "-W", "8"]
+        arguments = ["-p", found[1], "-t", "calbot/#", "-F", "%t %p", "-W", "5"]
         heard.extend(
             subprocess.run(
                 ["mosquitto_sub", *arguments], capture_output=True, text=True, check=False
             ).stdout.splitlines()
         )
 
-    demo(12, subscribe)
+    demo(8, subscribe)
 
     messages = [line.split(" ", 1) for line in heard]
     for topic, payload in messages:

@@ -17,7 +17,7 @@ from tests.google_server.values import Doc
 from tests.household import ANNA, BOB, CAROL
 from tests.simulation.simulation import PUSH_URL, Simulation
 
-SEEDS = int(os.environ.get("CALBOT_SWARM", "300"))
+SEEDS = int(os.environ.get("CALBOT_SWARM", "200"))
 FIRST = int(os.environ.get("CALBOT_SWARM_FROM", "1"))
 FAULTS = {
     "list": ["unavailable", "internalError", "badGateway", "rateLimitExceeded", "tooManyRequests", "closeBefore"],
