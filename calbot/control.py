@@ -251,9 +251,6 @@ class Control:
     def _policy(self, account: str) -> Policy:
         return self._switchboard.orders(account, self._clock.now()).policy
 
-    def _to_all(self, letter: Item) -> Letters:
-        return Letters(dict.fromkeys(self._accounts(), letter))
-
 
 def _released(count: int, *, approve: bool) -> Answer:
     what = "approved: the invitations go out now." if approve else "discarded: nobody is invited to them."

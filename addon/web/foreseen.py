@@ -67,11 +67,6 @@ class Forecast:
     counts: tuple[tuple[str, str], ...]
     groups: tuple[Group, ...]
 
-    @property
-    def is_cut(self) -> bool:
-        """Say whether events are left out."""
-        return any(group.more for group in self.groups)
-
 
 def forecast(found: Sequence[Foreseen], now: float, zone: tzinfo) -> Forecast:
     """Return what would be done, invitations first."""
