@@ -5,11 +5,12 @@ import math
 from collections import Counter
 from collections.abc import Callable, Mapping
 
+from calbot.actions import Deed, Invite, Retract
 from calbot.errands import PAUSED, UNDER_WAY
 from calbot.errors import BadOptions
 from calbot.explaining import Explanation, explain
 from calbot.inbox import Item, TakeBack, TakeUp
-from calbot.model import Answer, CalendarKey, Command, Deed, Invite, Notice, Noun, Retract
+from calbot.model import Answer, CalendarKey, Command, Notice, Noun
 from calbot.moments import day_and_time
 from calbot.policy import Policy
 from calbot.ports import Clock, Random

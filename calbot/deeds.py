@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 
+from calbot.actions import Action, Deed, Invite, LookUp, Retract, Skip
 from calbot.errors import ChangedMeanwhile, Deleted, NotFound, Refused, RetryLater, SignInNeeded, Uncertain
 from calbot.identity import present, stamp_with, was_invited
 from calbot.kinds import FailureReason
-from calbot.model import Action, Deed, Event, Invite, LookUp, Noun, Retract, Skip
+from calbot.model import Event, Noun
 from calbot.ports import Calendars
 from calbot.undo import Undone, take_back
 

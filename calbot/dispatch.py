@@ -7,12 +7,12 @@ from functools import partial
 
 import msgspec
 
+from calbot.actions import Invite, LookUp
 from calbot.deeds import UNEXPECTED, Never, Result, Task
 from calbot.errors import StoreError
 from calbot.gate import DRY_RUN, Gate
 from calbot.house import House
 from calbot.inbox import Finished, Inbox
-from calbot.model import Invite, LookUp
 from calbot.planner import BRAKE
 from calbot.ports import Calendars, Clock, Random
 from calbot.rules import judge

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import click
 
 from calbot import reports
+from calbot.actions import Invite
 from calbot.local import (
     FAILED,
     NOT_FOUND,
@@ -21,7 +22,6 @@ from calbot.local import (
     wanted,
 )
 from calbot.looking import MOST_DAYS, foresee
-from calbot.model import Invite
 from calbot.preview import AHEAD, Foreseen
 from calbot.rules import OBVIOUS
 from calbot.store import history

@@ -1,7 +1,8 @@
 """Why an event was, or was not, invited to: the rules as they are held against it now, and what was done before."""
 
+from calbot.actions import Action
 from calbot.cases import cases
-from calbot.model import Action, CalendarKey, Event, EventKey, Noun
+from calbot.model import CalendarKey, Event, EventKey, Noun
 from calbot.policy import Tried
 from calbot.preview import Orders
 from calbot.rules import weigh

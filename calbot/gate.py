@@ -1,6 +1,7 @@
 """The last look at an invitation before it goes out: has the hour room, and does Google's quota let us."""
 
-from calbot.model import Deed, Invite, Outcome, Retract
+from calbot.actions import Deed, Invite, Retract
+from calbot.model import Outcome
 from calbot.planner import BRAKE, brake
 from calbot.policy import Policy
 from calbot.record import of_deed, too_many, wait

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-Verb = Literal["invite", "retract", "look_up"]
+Verb = Literal["invite", "retract", "look_up", "mirror", "remove_copy", "delete_original", "restore_original"]
 DeedState = Literal[
     "planned",
     "started",
@@ -31,6 +31,9 @@ SkipReason = Literal[
     "event_type",
     "no_write_access",
     "dry_run",
+    "already_mirrored",
+    "copy_deleted_by_hand",
+    "mirroring_off",
 ]
 FailureReason = Literal[
     "auth_expired",
@@ -48,16 +51,22 @@ FailureReason = Literal[
     "invalid_request",
     "internal",
 ]
-SILENT_SKIPS: frozenset[str] = frozenset({"no_rule", "past", "own_copy", "already_invited"})
+SILENT_SKIPS: frozenset[str] = frozenset({"no_rule", "past", "own_copy", "already_invited", "already_mirrored"})
 """Reasons that are remembered and explained, never announced (reference: the MQTT contract)."""
 Fate = Literal["invited", "removed", "undone", "discarded", "refused"]
 """What became of a guest whom we wanted on an event; after anything but `invited` nobody asks again."""
+CopyState = Literal["planned", "live", "retired", "deleted", "kept"]
+"""How a copy stands: not written yet, there, taken away by us, taken away by a person, or standing by itself: its
+original was deleted, or a person wants it to stay."""
 OutcomeType = Literal[
     "event_created",
     "updated",
     "moved",
     "cancelled",
     "invited",
+    "mirrored",
+    "copy_removed",
+    "original_deleted",
     "undone",
     "skipped",
     "held",

@@ -7,10 +7,10 @@ from pathlib import Path
 import click
 
 from calbot import explaining, preview, reports, sources
+from calbot.actions import Invite
 from calbot.checks import refuse_unknown
 from calbot.errors import BadOptions
 from calbot.local import NOT_FOUND, Here, Wanted, pass_here, reading, wanted, watched
-from calbot.model import Invite
 from calbot.moments import day_and_time
 from calbot.optionfiles import yaml_document
 from calbot.preview import AHEAD, BACK, DAY, Foreseen, Orders

@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from calbot.kinds import DeedState, NoticeType, OutcomeType, SendUpdates, SkipReason, Verb
+from calbot.kinds import CopyState, NoticeType, OutcomeType
 
 
 class Noun(msgspec.Struct, frozen=True):
@@ -40,7 +40,8 @@ class Guest(Noun, frozen=True):
 class Event(Noun, frozen=True, kw_only=True, omit_defaults=True, tag="event"):
     """A live event, in the parts that Calbot decides on.
 
-    `time_zone` is the event's own (IANA), `colour` Google's colour id; either is empty where Google names none.
+    `time_zone` and `end_time_zone` are the event's own (IANA), `colour` is Google's colour id, `meeting` the address of
+    its video call; each is empty where Google names none. `attached` says that files hang on it.
     """
 
     id: str
@@ -66,8 +67,11 @@ class Event(Noun, frozen=True, kw_only=True, omit_defaults=True, tag="event"):
     locked: bool = False
     guests_may_invite: bool = True
     time_zone: str = ""
+    end_time_zone: str = ""
     colour: str = ""
     link: str = ""
+    meeting: str = ""
+    attached: bool = False
     stamp: str = ""
     copy_of: str = ""
 
@@ -106,71 +110,43 @@ class Page(Noun, frozen=True):
     unreadable: tuple[Unreadable, ...] = ()
 
 
-class Invite(Noun, frozen=True, tag=True):
-    """Add these guests to this event, as it was read."""
+class Content(Noun, frozen=True, kw_only=True, omit_defaults=True):
+    """What a copy shows, as it is written to Google and as it is read back. `link` leads to the original."""
 
-    event: Event
-    guests: tuple[str, ...]
-    rule: str
-    send_updates: SendUpdates = "all"
-
-
-class Retract(Noun, frozen=True, tag=True):
-    """Take these guests off again, whom the deeds with these numbers put there; `event` is as they left it.
-
-    `anew` are those among them whom somebody has taken off since: where they stand again, it is not by us. `unsure` are
-    those of whom nobody knows whether our write arrived: only the stamp tells.
-    """
-
-    event: Event
-    guests: tuple[str, ...]
-    deeds: tuple[int, ...]
-    rule: str
-    send_updates: SendUpdates = "all"
-    anew: tuple[str, ...] = ()
-    unsure: tuple[str, ...] = ()
+    title: str = ""
+    description: str = ""
+    location: str = ""
+    start: str = ""
+    end: str = ""
+    time_zone: str = ""
+    end_time_zone: str = ""
+    recurrence: tuple[str, ...] = ()
+    busy: bool = True
+    visibility: str = "default"
+    colour: str = ""
+    link: str = ""
 
 
-class LookUp(Noun, frozen=True, tag=True):
-    """Ask Google whether an event that a full listing did not name is really gone."""
+class Copy(Noun, frozen=True, kw_only=True):
+    """One copy of a meeting on a target calendar, or of one date of a series that is copied there.
 
-    event_id: str
-
-
-class Skip(Noun, frozen=True, tag=True):
-    """Leave this event alone, for this reason."""
-
-    event: Event
-    reason: SkipReason
-    text: str
-    rule: str | None = None
-
-
-Action = Invite | Retract | LookUp | Skip
-
-
-class Deed(Noun, frozen=True, kw_only=True):
-    """A row of the ledger: one action and how far it has come.
-
-    `uncertain` says that a write was sent whose answer never came, `approved` that a person let it past the brake.
-    `batch` is size and place in a large run.
+    `uid` is the meeting's iCalUID; `original_start` the date's place in the series, as in Google's ids of single dates
+    (`20261201T090000Z` or `20261201`), empty for everything else. `event_id` is its id on the target. `series` is the
+    row of the copy of the series that this is a date of. `content` is what we wrote last, `etag` Google's version of
+    that; `colour` is one that a person chose for the copy.
     """
 
     id: int
-    key: EventKey
-    verb: Verb
-    state: DeedState
-    action: Action
-    attempts: int = 0
-    retry_at: float | None = None
-    uncertain: bool = False
-    approved: bool = False
-    reason: str | None = None
-    reason_text: str | None = None
-    run_id: str = ""
-    source: str = "poll"
-    seen_at: float | None = None
-    batch: tuple[int, int] | None = None
+    uid: str
+    original_start: str
+    target: str
+    generation: int
+    event_id: str
+    series: int | None = None
+    state: CopyState = "planned"
+    etag: str | None = None
+    content: Content | None = None
+    colour: str = ""
 
 
 class Outcome(Noun, frozen=True, kw_only=True, tag="calendar"):
@@ -180,6 +156,8 @@ class Outcome(Noun, frozen=True, kw_only=True, tag="calendar"):
     key: EventKey
     calendar_name: str = ""
     event: Event | None = None
+    target_calendar: str | None = None
+    copy_id: str | None = None
     guests_added: tuple[str, ...] = ()
     guests_removed: tuple[str, ...] = ()
     undo_token: str | None = None

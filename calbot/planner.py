@@ -5,8 +5,9 @@ from typing import Literal
 
 import msgspec
 
+from calbot.actions import Action, Deed, Invite, Skip
 from calbot.identity import changed_parts, present, was_invited
-from calbot.model import Action, Change, Deed, Event, EventKey, Gone, Invite, Noun, Outcome, Skip
+from calbot.model import Change, Event, EventKey, Gone, Noun, Outcome
 from calbot.policy import Case
 from calbot.rules import judge, matched_rules
 

@@ -1,8 +1,10 @@
 """What the household wants: rules, the policy in force, and all that a decision about an event is made from; frozen."""
 
 from collections.abc import Mapping
+from typing import Literal
 
-from calbot.kinds import Fate, SendUpdates
+from calbot.actions import Action, Skip
+from calbot.kinds import CopyState, Fate, SendUpdates
 from calbot.model import CalendarKey, Event, Noun
 
 
@@ -31,8 +33,26 @@ class Match(Noun, frozen=True, kw_only=True, omit_defaults=True):
     colours: tuple[str, ...] = ()
 
 
+class Mask(Noun, frozen=True):
+    """What a copy shows of its source: all, its title, its time alone, or what a template names.
+
+    `title` and `description` belong to a template; `{title}` and the like in them stand for the source's own.
+    """
+
+    shows: Literal["full", "title", "busy", "template"] = "full"
+    title: str = ""
+    description: str = ""
+
+
+FULL = Mask()
+
+
 class Rule(Noun, frozen=True):
-    """Whom to invite to what. One that `goes_on` lets the next rule have its say too."""
+    """Whom to invite to what, and where to keep copies. One that `goes_on` lets the next rule have its say too.
+
+    `mirror` is the id of the calendar that gets copies, in lower case; `uninvitable_only` says that only what nobody can be
+    invited to is copied.
+    """
 
     name: str
     invite: tuple[str, ...] = ()
@@ -40,22 +60,36 @@ class Rule(Noun, frozen=True):
     match: Match = Match()
     skip: bool = False
     goes_on: bool = False
+    mirror: str | None = None
+    mask: Mask = FULL
+    uninvitable_only: bool = False
+    delete_original: bool = False
 
 
 class Policy(Noun, frozen=True):
-    """Everything besides the event that a decision depends on. `time_zone` is the household's."""
+    """Everything besides the event that a decision depends on. `time_zone` is the household's.
+
+    `place` is where the account stands among the household's, from 0; `grace` the seconds between a copy and the
+    deletion of its original, where `delete_originals` allows that at all.
+    """
 
     rules: tuple[Rule, ...]
     auto_invite: bool = True
     dry_run: bool = False
     time_zone: str = "UTC"
     invites_per_hour: int = 50
+    mirroring: bool = True
+    removals_per_pass: int = 5
+    delete_originals: bool = False
+    grace: float = 3600.0
+    place: int = 0
 
 
 class Case(Noun, frozen=True, kw_only=True):
     """What a decision about an event is made from, besides the event: where it is, the policy, the time, the past.
 
-    `fates` says what became of guests before; `parent` is the series of a single date, where it is known.
+    `fates` says what became of guests before; `parent` is the series of a single date, where it is known; `copies` how
+    the event's copies stand, by target calendar, and `series_copies` those of the series of a single date.
     """
 
     calendar: CalendarKey
@@ -63,6 +97,8 @@ class Case(Noun, frozen=True, kw_only=True):
     now: float
     fates: Mapping[str, Fate] = {}
     parent: Event | None = None
+    copies: Mapping[str, CopyState] = {}
+    series_copies: Mapping[str, CopyState] = {}
 
 
 class Tried(Noun, frozen=True):
@@ -71,3 +107,22 @@ class Tried(Noun, frozen=True):
     rule: str
     matched: bool
     why: str
+
+
+class Link(Noun, frozen=True):
+    """That an event is to have a copy on this calendar, masked so, because of this rule."""
+
+    target: str
+    mask: Mask
+    rule: str
+    delete_original: bool = False
+    guests: tuple[str, ...] = ()
+
+
+class Decision(Noun, frozen=True):
+    """All that the rules say of an event: whom to invite or why nobody, which copies, why not, and what was tried."""
+
+    action: Action
+    links: tuple[Link, ...] = ()
+    unmirrored: Skip | None = None
+    tried: tuple[Tried, ...] = ()

@@ -5,9 +5,10 @@ from collections.abc import Callable, Container, Iterator
 
 import msgspec
 
+from calbot.actions import Action
 from calbot.cases import cases
 from calbot.kinds import DeedState
-from calbot.model import Action, CalendarKey, Event, EventKey, Noun
+from calbot.model import CalendarKey, Event, EventKey, Noun
 from calbot.moments import instant, is_past
 from calbot.policy import Case, Policy, Tried
 from calbot.rules import weigh

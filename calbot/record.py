@@ -5,8 +5,9 @@ from datetime import datetime
 
 import msgspec
 
+from calbot.actions import Action, Deed, Invite, LookUp, Skip
 from calbot.kinds import SILENT_SKIPS, DeedState
-from calbot.model import Action, Deed, EventKey, Invite, LookUp, Notice, Noun, Outcome, Skip
+from calbot.model import EventKey, Notice, Noun, Outcome
 from calbot.moments import zone
 from calbot.planner import BRAKE, Verdict, brake, is_remembered
 from calbot.policy import Policy

@@ -8,8 +8,9 @@ from datetime import datetime
 import click
 import msgspec
 
+from calbot.actions import Action, Invite, LookUp, Retract, Skip
 from calbot.explaining import Explanation
-from calbot.model import Action, Answer, Event, EventKey, Invite, LookUp, Outcome, Retract, Skip
+from calbot.model import Answer, Event, EventKey, Outcome
 from calbot.moments import day_and_time
 from calbot.preview import Foreseen
 from calbot.store.history import HeldRun, Past

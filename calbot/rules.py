@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from calbot.actions import Action, Invite, Skip
 from calbot.identity import present, was_invited
 from calbot.kinds import Fate, SendUpdates, SkipReason
 from calbot.matching import why_not
-from calbot.model import Action, Event, Invite, Skip
+from calbot.model import Event
 from calbot.moments import is_past
 from calbot.policy import Case, Rule, Tried
 

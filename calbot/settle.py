@@ -5,6 +5,7 @@ from typing import assert_never
 
 import msgspec
 
+from calbot.actions import Deed, Invite, LookUp, Retract
 from calbot.cases import cases
 from calbot.deeds import (
     Again,
@@ -20,7 +21,7 @@ from calbot.deeds import (
     Vanished,
 )
 from calbot.kinds import SILENT_SKIPS, DeedState
-from calbot.model import CalendarKey, Deed, Event, Gone, Invite, LookUp, Notice, Noun, Outcome, Retract
+from calbot.model import CalendarKey, Event, Gone, Notice, Noun, Outcome
 from calbot.planner import Verdict, plan
 from calbot.policy import Case, Policy
 from calbot.ports import Random

@@ -4,21 +4,10 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
+from calbot.actions import Deed, Invite, LookUp
 from calbot.cases import cases
 from calbot.errors import RetryLater, StaleSyncToken
-from calbot.model import (
-    CalendarKey,
-    Change,
-    Deed,
-    EventKey,
-    Invite,
-    LookUp,
-    Notice,
-    Noun,
-    Outcome,
-    Page,
-    Unreadable,
-)
+from calbot.model import CalendarKey, Change, EventKey, Notice, Noun, Outcome, Page, Unreadable
 from calbot.moments import is_past
 from calbot.planner import Verdict, in_order, looks_emptied, plan
 from calbot.policy import Case, Policy

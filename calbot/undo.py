@@ -4,9 +4,10 @@ from collections.abc import Iterable
 
 import msgspec
 
+from calbot.actions import Deed, Retract
 from calbot.errors import ChangedMeanwhile, Refused, RetryLater, SignInNeeded, Uncertain
 from calbot.identity import stamp_without, was_invited, was_taken_back
-from calbot.model import Deed, Event, Noun, Retract
+from calbot.model import Event, Noun
 from calbot.ports import Calendars
 
 MOST_VERSIONS = 5

@@ -4,21 +4,10 @@ from collections.abc import Container, Iterable
 
 import msgspec
 
+from calbot.actions import Deed, Invite, Retract, Skip
 from calbot.cases import cases
 from calbot.identity import present, was_invited
-from calbot.model import (
-    CalendarKey,
-    Deed,
-    Event,
-    EventKey,
-    Guest,
-    Invite,
-    Notice,
-    Noun,
-    Outcome,
-    Retract,
-    Skip,
-)
+from calbot.model import CalendarKey, Event, EventKey, Guest, Notice, Noun, Outcome
 from calbot.moments import instant
 from calbot.planner import Verdict
 from calbot.ports import Random

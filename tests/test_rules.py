@@ -5,10 +5,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from calbot.actions import Invite, Skip
 from calbot.identity import present, stamp_with, was_invited
 from calbot.kinds import Fate
 from calbot.matching import why_not
-from calbot.model import CalendarKey, Event, Guest, Invite, Skip
+from calbot.model import CalendarKey, Event, Guest
 from calbot.policy import Case, Match, Policy, Rule
 from calbot.rules import judge, matched_rules, obvious_rules, weigh
 from tests.household import ANNA, BOB, CAROL, FAMILY, NOON, dinner

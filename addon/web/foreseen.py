@@ -8,7 +8,7 @@ from addon.web.links import event_link
 from addon.web.past import when
 from addon.web.timeline import Tone
 from addon.web.words import clean, people, where
-from calbot.model import Invite, Skip
+from calbot.actions import Invite, Skip
 from calbot.preview import Foreseen
 
 MOST_INVITED = 200

@@ -5,8 +5,9 @@ from datetime import tzinfo
 
 from addon.web.timeline import Tone, safe
 from addon.web.words import clean, day, machine_time, moment, nearby, people, where
+from calbot.actions import Invite, LookUp, Retract, Skip
 from calbot.explaining import Explanation
-from calbot.model import Event, Invite, LookUp, Retract, Skip
+from calbot.model import Event
 from calbot.policy import Tried
 from calbot.store.history import Past
 

@@ -6,7 +6,8 @@ from datetime import tzinfo
 
 from addon.web.links import event_link
 from addon.web.words import clean, day, moment, nearby, people, where
-from calbot.model import Deed, Invite, Outcome, Outgoing
+from calbot.actions import Deed, Invite
+from calbot.model import Outcome, Outgoing
 
 MOST_LINES = 50
 MOST_RUNS = 30

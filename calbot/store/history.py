@@ -9,8 +9,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
+from calbot.actions import Action, Invite, LookUp, Retract
 from calbot.kinds import DeedState, Verb
-from calbot.model import Action, Event, EventKey, Invite, LookUp, Noun, Retract
+from calbot.model import Event, EventKey, Noun
 from calbot.store.database import Tx
 
 MOST_TITLES = 5

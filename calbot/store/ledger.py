@@ -5,8 +5,9 @@ from typing import Any
 
 import msgspec
 
+from calbot.actions import Action, Deed, Invite, LookUp, Retract, Skip
 from calbot.kinds import DeedState, Verb
-from calbot.model import Action, CalendarKey, Deed, Event, EventKey, Invite, LookUp, Noun, Retract, Skip
+from calbot.model import CalendarKey, Event, EventKey, Noun
 from calbot.store.database import Tx
 
 KEEP_SECONDS = 90 * 86400.0

@@ -1,6 +1,6 @@
 """Rows of the ledger that wait for their time: which are due, and when the next one is."""
 
-from calbot.model import Deed
+from calbot.actions import Deed
 from calbot.store.database import Tx
 from calbot.store.ledger import COLUMNS, deed_in
 

@@ -2,7 +2,8 @@
 
 import math
 
-from calbot.model import LookUp, Notice
+from calbot.actions import LookUp
+from calbot.model import Notice
 from calbot.moments import is_past
 from calbot.ports import Random
 from calbot.store import commands, fates, ledger, outbox, switches

@@ -2,7 +2,8 @@
 
 import msgspec
 
-from calbot.model import Deed, EventKey, Guest
+from calbot.actions import Deed
+from calbot.model import EventKey, Guest
 from calbot.store.database import Tx
 from calbot.store.history import deed_of, undo_token
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import msgspec
 
+from calbot.actions import Invite, Skip
 from calbot.explaining import explain
 from calbot.identity import stamp_with
-from calbot.model import CalendarKey, Invite, Skip
+from calbot.model import CalendarKey
 from calbot.policy import Policy
 from calbot.preview import Foreseen, preview
 from calbot.store import calendars

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from calbot.model import CalendarKey, Deed
+from calbot.actions import Deed
+from calbot.model import CalendarKey
 from calbot.planner import Verdict
 from calbot.record import Run, enter
 from calbot.store import ledger

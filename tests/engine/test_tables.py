@@ -5,11 +5,12 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
+from calbot.actions import Deed, Invite, LookUp, Skip
 from calbot.google.wire import change
 from calbot.health import assess
 from calbot.identity import changed_parts, present, stamp_with, ulid, was_invited
 from calbot.kinds import DeedState
-from calbot.model import CalendarKey, Deed, Event, EventKey, Gone, Invite, LookUp, Skip
+from calbot.model import CalendarKey, Event, EventKey, Gone
 from calbot.moments import instant, is_past
 from calbot.planner import in_order, is_remembered, looks_emptied, plan
 from calbot.policy import Case, Policy

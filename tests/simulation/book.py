@@ -3,8 +3,8 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
+from calbot.actions import Invite
 from calbot.identity import was_invited
-from calbot.model import Invite
 from calbot.store import ledger
 from tests.google_server.values import Doc
 from tests.household import BOB, told

@@ -13,10 +13,11 @@ from werkzeug.test import TestResponse
 from addon.web.deeds import DeedPages
 from addon.web.desk import Desk
 from addon.web.panel import panel
+from calbot.actions import Deed, Invite
+from calbot.actions import Skip as Left
 from calbot.clock import SystemRandom
 from calbot.house import Orders
-from calbot.model import Answer, CalendarKey, Command, Deed, Event, EventKey, Invite, Outcome, Outgoing
-from calbot.model import Skip as Left
+from calbot.model import Answer, CalendarKey, Command, Event, EventKey, Outcome, Outgoing
 from calbot.policy import Policy, Rule
 from calbot.status import Snapshot
 from calbot.store import calendars, commands, history, ledger, outbox
