@@ -125,7 +125,7 @@ class App:
                     alerts.open()
                     engine.open()
             except StoreError as error:
-                engine.note_disk(str(error))
+                engine.board.note_disk(str(error))
                 self._judge(engine, alerts)
                 stopping.requested.wait(OPEN_AGAIN)
             else:
@@ -221,7 +221,7 @@ class App:
         web = WebServer(doors, self._clock)
         self._parts.append(web)
         for blocked in web.start():
-            engine.note(f"{blocked} Calbot goes on without that door; polling does not need it.")
+            engine.board.note(f"{blocked} Calbot goes on without that door; polling does not need it.")
         if web.ports[0]:
             log.info("The panel is at http://%s:%d/", where.bind, web.ports[0])
 
@@ -251,7 +251,7 @@ class App:
                 log.exception("A surprise in looking after the engine; it goes on.")
             self._brokers.keep()
             if bridge is not None:
-                engine.note_broker(connected=bridge.connected, problem=bridge.problem, advice=bridge.advice)
+                engine.board.note_broker(connected=bridge.connected, problem=bridge.problem, advice=bridge.advice)
             verdict = self._judge(engine, alerts)
             if verdict.level != level:
                 level = verdict.level

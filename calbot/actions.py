@@ -53,15 +53,20 @@ class Mirror(Noun, frozen=True, tag=True):
     source: EventKey
     content: Content
     rule: str
+    stamp: str
 
 
 class RemoveCopy(Noun, frozen=True, tag=True):
-    """Take the copy away: its last source is gone, or no rule asks for it; `event` is what it was a copy of."""
+    """Take the copy away: its last source is gone, or no rule asks for it; `event` is what it was a copy of.
+
+    `by_person` says that a person wants it gone: then it stays gone.
+    """
 
     copy: Copy
     event: Event
     source: EventKey
     rule: str | None = None
+    by_person: bool = False
 
 
 class DeleteOriginal(Noun, frozen=True, tag=True):

@@ -1,4 +1,4 @@
-"""What decisions about events are made from, gathered from the store: the past of their guests, and their series."""
+"""What decisions about events are made from, gathered from the store: past guests, copies, and their series."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,7 +8,7 @@ from calbot.identity import series_of, stamp_with
 from calbot.kinds import Fate
 from calbot.model import CalendarKey, Change, Event
 from calbot.policy import Case, Policy
-from calbot.store import calendars, fates
+from calbot.store import calendars, copies, fates
 from calbot.store.database import Tx
 
 
@@ -25,11 +25,16 @@ def cases(tx: Tx, calendar: CalendarKey, changes: Sequence[Change], policy: Poli
     parents = calendars.events(tx, known.id, wanted) if known is not None else {}
     parents |= {change.id: change for change in changes if isinstance(change, Event) and change.id in wanted}
     parents = {id_: _remembered(event, past.get(id_, {})) for id_, event in parents.items()}
+    states = copies.states(tx, calendar, {*(change.id for change in changes), *wanted})
     return [
         msgspec.structs.replace(
-            general, fates=fates.of_date(past, change.id, origin), parent=parents.get(origin) if origin else None
+            general,
+            fates=fates.of_date(past, change.id, origin),
+            parent=parents.get(origin) if origin else None,
+            copies=states.get(change.id, {}),
+            series_copies=states.get(change.series or "", {}),
         )
-        if (origin := origins.get(change.id)) is not None or change.id in past
+        if (origin := origins.get(change.id)) is not None or change.id in past or change.id in states
         else general
         for change in changes
     ]

@@ -14,7 +14,16 @@ WORDS = {
     **dict.fromkeys(("off", "false", "no", "0"), False),
 }
 
+_READ_ONLY = ("@import.calendar.google.com", "@group.v.calendar.google.com")
+"""How the ids of subscribed calendars end, and those of holidays and birthdays."""
 _EMAIL = re.compile(r"[^\s@<>()\[\]\\,;:\"]{1,64}@([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z0-9-]{2,}")
+
+
+def given(value: object) -> bool:
+    """Whether somebody wrote something there; forms leave blanks, and empty lists and groups."""
+    if isinstance(value, str):
+        return bool(value.strip())
+    return value is not None and not (isinstance(value, list | Mapping) and not value)
 
 
 def switch(value: object, key: str) -> bool:
@@ -22,6 +31,11 @@ def switch(value: object, key: str) -> bool:
     if isinstance(value, bool):
         return value
     raise BadOptions(f"{key}: {shown(value)} is neither on nor off; write true or false.")
+
+
+def flag(value: object, key: str) -> bool:
+    """Return a truth value that may be written as a word, yes or on for instance."""
+    return switch(WORDS.get(value.strip().lower(), value) if isinstance(value, str) else value, key)
 
 
 def number(value: object, key: str, low: int, high: int, unit: str = "") -> int:
@@ -98,6 +112,22 @@ def calendar_id(value: object, key: str, remedy: str) -> str:
     """Return a calendar's id, or a blank where a form left one."""
     name = text(value, key, remedy)
     if len(name) > 254 or " " in name:
+        raise BadOptions(f"{key}: {shown(name)} is not a calendar's id; {remedy}.")
+    return name
+
+
+def target_calendar(value: object, key: str, remedy: str) -> str | None:
+    """Return the id, in lower case, of a calendar that can get copies; None where a form left a blank."""
+    name = text(value, key, remedy).lower()
+    if not name:
+        return None
+    if "/" in name:
+        raise BadOptions(f"{key}: {shown(name)} is a web address; {remedy}.")
+    if name == "primary":
+        raise BadOptions(f"{key}: primary is another calendar in each account; {remedy}.")
+    if name.endswith(_READ_ONLY):
+        raise BadOptions(f"{key}: {shown(name)} is a calendar that Google lets nobody write to; {remedy}.")
+    if len(name) > 254 or " " in name or "@" not in name:
         raise BadOptions(f"{key}: {shown(name)} is not a calendar's id; {remedy}.")
     return name
 

@@ -223,7 +223,7 @@ class Commands:
 
     def _watched(self) -> tuple[CalendarKey, ...]:
         workers = self._desk.workers.values()
-        return tuple(CalendarKey(worker.email, calendar) for worker in workers for calendar in worker.reading.calendars)
+        return tuple(CalendarKey(worker.email, calendar) for worker in workers for calendar in worker.reading.sources)
 
     def _release(self, command: Command) -> Answer:
         answer = self._control.release(command, approve=command.name == "approve")

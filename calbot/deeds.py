@@ -2,7 +2,19 @@
 
 from collections.abc import Callable
 
-from calbot.actions import Action, Deed, Invite, LookUp, Retract, Skip
+from calbot.actions import (
+    Action,
+    Deed,
+    DeleteOriginal,
+    Invite,
+    LookUp,
+    Mirror,
+    RemoveCopy,
+    RestoreOriginal,
+    Retract,
+    Skip,
+)
+from calbot.copying import Ending, keep_copy, take_copy
 from calbot.errors import ChangedMeanwhile, Deleted, NotFound, Refused, RetryLater, SignInNeeded, Uncertain
 from calbot.identity import present, stamp_with, was_invited
 from calbot.kinds import FailureReason
@@ -80,7 +92,7 @@ class SignedOut(Noun, frozen=True):
     text: str
 
 
-Result = Done | Undone | Again | NotDone | Never | Later | Undecided | Vanished | Alive | SignedOut
+Result = Ending | Done | Undone | Again | NotDone | Never | Later | Undecided | Vanished | Alive | SignedOut
 Decide = Callable[[Event], Action]
 
 
@@ -98,6 +110,12 @@ def carry_out(task: Task, calendars: Calendars, decide: Decide) -> Result:
                 return _invite(deed, deed.action, calendars, decide)
             case Retract():
                 return take_back(deed, deed.action, calendars)
+            case Mirror():
+                return keep_copy(deed.action, calendars)
+            case RemoveCopy():
+                return take_copy(deed.action, calendars)
+            case DeleteOriginal() | RestoreOriginal():
+                raise NotImplementedError
             case Skip():
                 return NotDone(deed.action)
     except Deleted:
@@ -151,7 +169,7 @@ def _decided(event: Event, decide: Decide) -> Result:
             return Again(action)
         case Skip():
             return NotDone(action)
-        case LookUp() | Retract():
+        case _:
             return Alive(event)
 
 

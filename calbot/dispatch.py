@@ -7,10 +7,11 @@ from functools import partial
 
 import msgspec
 
-from calbot.actions import Invite, LookUp
+from calbot.actions import Deed, Invite, LookUp, Mirror, RemoveCopy
+from calbot.copywork import DRY_RUN, MIRRORING_OFF, NO_WRITER
 from calbot.deeds import UNEXPECTED, Never, Result, Task
 from calbot.errors import StoreError
-from calbot.gate import DRY_RUN, Gate
+from calbot.gate import Gate
 from calbot.house import House
 from calbot.inbox import Finished, Inbox
 from calbot.planner import BRAKE
@@ -110,12 +111,28 @@ class Dispatch:
         self._outdated |= passed.outdated & self._in_flight.keys()
         self.look_again()
         paused = self._house.orders(self._account).paused
-        for deed in passed.deeds:
+        for deed in self._own(passed.deeds):
             task = Task(deed, fresh=paused, queued_at=now)
             if deed.state == "started" and not paused:
                 self._submit(task, google)
             else:
                 self._queue.append(task)
+
+    def find_planned(self) -> None:
+        """Take what another account has written down for this one: copies that this one writes."""
+        known = {task.deed.id for task in self._queue} | self._in_flight.keys()
+        now = self._clock.now()
+        for deed in ledger.open_deeds(self._database.read(), self._account):
+            if deed.state == "planned" and deed.id not in known:
+                self._queue.append(Task(deed, fresh=True, queued_at=now))
+        self.look_again()
+
+    def _own(self, deeds: Iterable[Deed]) -> list[Deed]:
+        """Return those of newly written deeds that are this account's; the others' accounts are told of theirs."""
+        others = {deed.key.account for deed in deeds} - {self._account}
+        if others:
+            self._house.wake(others)
+        return [deed for deed in deeds if deed.key.account == self._account]
 
     def look_again(self) -> None:
         """Read the ledger for parked deeds: one of them became due, or something else changed there."""
@@ -125,7 +142,7 @@ class Dispatch:
         """Look at each event again before what waits is done: it was decided in another time."""
         self._afresh_before = self._clock.now()
         with self._database.write() as tx:
-            for reason in (BRAKE, DRY_RUN):
+            for reason in (BRAKE, DRY_RUN, MIRRORING_OFF, NO_WRITER):
                 parked.unpark(tx, self._account, reason, self._clock.now())
         self.look_again()
 
@@ -133,7 +150,7 @@ class Dispatch:
         """Take deeds that a person asked for, and let go of those that a person does not want."""
         now = self._clock.now()
         self._drop(planned.dropped)
-        self._queue.extend(Task(deed, fresh=True, queued_at=now) for deed in planned.deeds)
+        self._queue.extend(Task(deed, fresh=True, queued_at=now) for deed in self._own(planned.deeds))
         self.look_again()
 
     def has_any_of(self, deeds: Iterable[int]) -> bool:
@@ -169,7 +186,7 @@ class Dispatch:
                 self._submit(task, google)
             else:
                 self._queue.append(msgspec.structs.replace(task, fresh=True))
-        self._queue.extend(Task(deed, fresh=False, queued_at=now) for deed in settled.more)
+        self._queue.extend(Task(deed, fresh=False, queued_at=now) for deed in self._own(settled.more))
         self._resting_until = settled.resting_until
         self._house.wrote()
 
@@ -198,7 +215,11 @@ class Dispatch:
         policy = self._house.orders(self._account).policy
         with self._database.write() as tx:
             gate = Gate(tx, policy, self.resting_until, now)
-            going = [task for task in ready if gate.lets(task.deed)]
+            going = [
+                msgspec.structs.replace(task, deed=deed)
+                for task in ready
+                if (deed := gate.ready(task.deed)) is not None
+            ]
             ledger.start(tx, [task.deed for task in going], now)
             outbox.put(tx, [*gate.said], now, self._random)
             self._next_parked = parked.next_due(tx, self._account, now)
@@ -213,6 +234,7 @@ class Dispatch:
             for task in (*self._queue, *self._in_flight.values())
             if isinstance(task.deed.action, Invite) and task.deed.action.event.recurrence
         }
+        under_way = {_series_in(task.deed) for task in self._in_flight.values()} - {None}
         ready: list[Task] = []
         for place, task in enumerate(self._queue):
             if len(ready) >= room:
@@ -220,7 +242,8 @@ class Dispatch:
             action = task.deed.action
             if isinstance(action, Invite) and action.event.series in series:
                 self._queue[place] = msgspec.structs.replace(task, fresh=True)
-            else:
+            elif _series_in(task.deed) not in under_way:
+                under_way |= {_series_in(task.deed)} - {None}
                 ready.append(self._refreshed(task, now))
         return ready
 
@@ -238,3 +261,10 @@ class Dispatch:
         policy, now = self._house.orders(self._account).policy, self._clock.now()
         case = case_of(self._database.read(), task.deed, policy, now)
         self._slots.submit(task, google, partial(judge, case=case))
+
+
+def _series_in(deed: Deed) -> str | None:
+    """Return what is done one after the other: a copy, and the dates of it if it is a series."""
+    if not isinstance(deed.action, Mirror | RemoveCopy):
+        return None
+    return f"{deed.key.calendar} {deed.key.event.partition('_')[0]}"

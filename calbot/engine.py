@@ -2,27 +2,27 @@
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
-import msgspec
-
+from calbot.board import Board
 from calbot.channels import Channels, is_genuine
 from calbot.commands import Commands
 from calbot.dispatch import Dispatch
 from calbot.errands import Errands
 from calbot.errors import StoreError
 from calbot.house import Listener, Orders
-from calbot.inbox import Inbox, Push
+from calbot.inbox import Inbox, LookAround, Push
 from calbot.model import Answer, Command, Notice, Outcome
 from calbot.ports import Accounts, Calendars, Clock, Random
 from calbot.reading import Reading
 from calbot.settings import Settings
 from calbot.slots import Slots, thread_slots
 from calbot.status import AccountStatus, Snapshot
-from calbot.store import commands, outbox, switches
+from calbot.store import commands, copies, outbox, switches
 from calbot.store.database import Database, translated
 from calbot.store.tidying import tidy
 from calbot.switchboard import Switchboard
+from calbot.targets import Targets
 from calbot.worker import Worker
 
 HOUSEKEEPING = 3600.0
@@ -62,23 +62,19 @@ class Engine:
         self._listeners: list[Listener] = []
         self._threaded = False
         self._stopping = threading.Event()
-        self._lock = threading.Lock()
         self._secret = b""
         self._housekeeping_at = clock.monotonic() + FIRST_HOUSEKEEPING
         self._ticks: dict[str, float] = {}
         self._resting: dict[str, Worker] = {}  # of accounts that were removed; they come back with a new sign-in
         self._threads: list[threading.Thread] = []
-        self._snapshot = Snapshot(
-            started_at=clock.now(),
-            settings=self.switchboard.effective(),
-            notes=notes,
-            option_problem=option_problem,
-        )
+        settings_now = self.switchboard.effective()
+        at_first = Snapshot(started_at=clock.now(), settings=settings_now, notes=notes, option_problem=option_problem)
+        self.board = Board(at_first, self.wrote)
 
     @property
     def snapshot(self) -> Snapshot:
         """Return how everything is, as one frozen value."""
-        return self._snapshot
+        return self.board.snapshot
 
     def listen(self, listener: Listener) -> None:
         """Tell this listener of news from now on."""
@@ -92,7 +88,7 @@ class Engine:
             switches.remember(tx, "channel_secret", secret)
         self._secret = bytes.fromhex(secret)
         self.switchboard.load()
-        self._replace(settings=self.switchboard.effective())
+        self.board.replace(settings=self.switchboard.effective())
         self.find_accounts()
         recovery = self._database.recovery
         said: list[Outcome | Notice] = [Notice(event_type="started", text="Calbot started.")]
@@ -101,17 +97,18 @@ class Engine:
         with self._database.write() as tx:
             outbox.put(tx, said, self._clock.now(), self._random)
         if recovery:
-            self.note(recovery)
+            self.board.note(recovery)
 
     def find_accounts(self) -> None:
         """Give every account that is chosen, or signed in where none is chosen, its worker. Raises StoreError."""
-        if self._snapshot.option_problem is not None:
+        if self.board.snapshot.option_problem is not None:
             return
         wanted = self._settings.calendars(self._accounts.emails())
         for email in [one for one in self.workers if one not in wanted and not self._accounts.version(one)]:
             self._let_rest(email)
         for email, calendars in wanted.items():
             if email in self._resting:
+                self.board.put_back(email)
                 self.workers = {**self.workers, email: self._resting.pop(email)}
             elif email not in self.workers:
                 worker = self._worker(email, calendars)
@@ -120,10 +117,10 @@ class Engine:
                     self._start(worker)
                 self.workers = {**self.workers, email: worker}
         problems = self._accounts.problems()
-        if problems != self._snapshot.token_problems:
+        if problems != self.board.snapshot.token_problems:
             for problem in problems:
                 log.warning("%s", problem)
-            self._replace(token_problems=problems)
+            self.board.replace(token_problems=problems)
 
     def start(self) -> None:
         """Give each worker its thread."""
@@ -148,32 +145,21 @@ class Engine:
             with translated():
                 self.find_accounts()
                 self.commands.tend()
+                self._tend_targets()
                 if self._clock.monotonic() >= self._housekeeping_at:
                     self._housekeeping_at = self._clock.monotonic() + HOUSEKEEPING
                     tidy(self._database, self._clock.now(), self._settings.time_zone, self._random)
         except StoreError as error:
             trouble = str(error)
-        self.note_disk(trouble or self._database.problem)
+        self.board.note_disk(trouble or self._database.problem)
 
-    def note(self, sentence: str) -> None:
-        """Show a sentence to people for as long as this process lives."""
-        log.warning("%s", sentence)
-        self._replace(notes=(*self._snapshot.notes, sentence))
-
-    def note_disk(self, problem: str | None) -> None:
-        """Take in how the store is, for whoever judges."""
-        if problem != self._snapshot.disk_problem:
-            if problem is not None:
-                log.warning("%s", problem)
-            self._replace(disk_problem=problem)
-            self.wrote()
-
-    def note_broker(self, *, connected: bool, problem: str | None, advice: str | None) -> None:
-        """Take in how the broker is, and what would make Home Assistant listen to it."""
-        known = self._snapshot
-        if (connected, problem, advice) != (known.broker_connected, known.broker_problem, known.broker_advice):
-            self._replace(broker_connected=connected, broker_problem=problem, broker_advice=advice)
-            self.wrote()
+    def _tend_targets(self) -> None:
+        """Note which target calendars nobody can write to, once every account had time to say that it can."""
+        if self._clock.now() - self.snapshot.started_at < FIRST_HOUSEKEEPING:
+            return
+        writers = copies.writers(self._database.read())
+        wanted = {rule.mirror for email in self.workers for rule in self.orders(email).policy.rules if rule.mirror}
+        self.board.note_unwritable(tuple(sorted(one for one in wanted if not self.works(writers.get(one, "")))))
 
     def has_dead_worker(self) -> bool:
         """Say whether a worker's thread ended by itself."""
@@ -187,7 +173,7 @@ class Engine:
             if channel is not None and is_genuine(channel, self._secret, token, resource_id, now):
                 worker.inbox.post(Push(channel.key.calendar, channel_id, resource_id, now, changed=state != "sync"))
                 return True
-        self._replace(pushes_refused=self._snapshot.pushes_refused + 1)
+        self.board.replace(pushes_refused=self.board.snapshot.pushes_refused + 1)
         return False
 
     def carry_out(self, command: Command) -> None:
@@ -215,7 +201,7 @@ class Engine:
     def settings_changed(self) -> None:
         """Let switched settings take force everywhere."""
         self.switchboard.adopt()
-        self._replace(settings=self.switchboard.effective())
+        self.board.replace(settings=self.switchboard.effective())
 
     def orders(self, account: str) -> Orders:
         """Return what is in force for one account."""
@@ -235,15 +221,22 @@ class Engine:
 
     def report(self, status: AccountStatus) -> None:
         """Take in how an account is doing."""
-        with self._lock:
-            if status.email in self._resting:
-                return
-            others = {known.email: known for known in self._snapshot.accounts}
-            before = others.get(status.email)
-            accounts = tuple({**others, status.email: status}.values())
-            self._snapshot = msgspec.structs.replace(self._snapshot, accounts=accounts)
-        if before != status:
-            self.wrote()
+        self.board.report(status)
+
+    def note_syncing(self, account: str, syncing: bool) -> None:  # noqa: FBT001 - one state, told
+        """Take in that a whole calendar is being read, or was."""
+        self.board.note_syncing(account, syncing=syncing)
+
+    def wake(self, accounts: Iterable[str]) -> None:
+        """Tell accounts that others have written down deeds for them."""
+        for account in accounts:
+            if (worker := self.workers.get(account)) is not None:
+                worker.inbox.post(LookAround())
+
+    def works(self, account: str) -> bool:
+        """Say whether an account is watched and its sign-in lives, as far as is known."""
+        status = self.board.of(account)
+        return account in self.workers and (status is None or status.signed_in)
 
     def ticked(self, account: str) -> None:
         """Note that an account's worker gets on."""
@@ -253,12 +246,6 @@ class Engine:
         """Return for how many seconds the slowest worker has not got on."""
         now = self._clock.monotonic()
         return max((now - tick for email, tick in list(self._ticks.items()) if email in self.workers), default=0.0)
-
-    def note_syncing(self, account: str, syncing: bool) -> None:  # noqa: FBT001 - one state, told
-        """Take in that a whole calendar is being read, or was."""
-        known = {status.email: status for status in self._snapshot.accounts}.get(account)
-        if known is not None and known.syncing != syncing:
-            self.report(msgspec.structs.replace(known, syncing=syncing))
 
     def did(self, account: str, command_id: str, error: str | None) -> None:
         """Take in that an account has done its share of a command."""
@@ -278,7 +265,8 @@ class Engine:
         dispatch = Dispatch(email, self, self._make_slots(aid, inbox), inbox, store, clock, random)
         reading = Reading(email, calendars, self, dispatch, channels, store, clock, random)
         errands = Errands(email, calendars, self, dispatch, store, clock, random)
-        return Worker(email, aid, self, inbox, channels, dispatch, reading, errands, store, clock, random)
+        targets = Targets(email, calendars, self, store, clock)
+        return Worker(email, aid, self, inbox, channels, dispatch, reading, errands, targets, store, clock, random)
 
     def _start(self, worker: Worker) -> None:
         name = f"worker-{worker.email}"
@@ -287,15 +275,12 @@ class Engine:
 
     def _let_rest(self, email: str) -> None:
         """Take an account that was removed out of everything that is asked, shown and judged."""
-        with self._lock:
-            self._resting[email] = self.workers[email]
-            self.workers = {known: worker for known, worker in self.workers.items() if known != email}
-            accounts = tuple(status for status in self._snapshot.accounts if status.email != email)
-            self._snapshot = msgspec.structs.replace(self._snapshot, accounts=accounts)
+        self._resting[email] = self.workers[email]
+        self.workers = {known: worker for known, worker in self.workers.items() if known != email}
+        self.board.take_down(email)
         log.info("%s is signed out; its calendars are no longer watched.", email)
         self._resting[email].inbox.forget_wishes()
         self.commands.gone(email)
-        self.wrote()
 
     def _run(self, worker: Worker) -> None:
         """Step a worker for ever. The bulkhead: whatever happens to one account stays with it."""
@@ -314,7 +299,3 @@ class Engine:
             except Exception:
                 log.exception("Surprise in the work for %s; it goes on.", worker.email)
                 self._stopping.wait(AFTER_TROUBLE)
-
-    def _replace(self, **parts: object) -> None:
-        with self._lock:
-            self._snapshot = msgspec.structs.replace(self._snapshot, **parts)

@@ -5,9 +5,9 @@ from calbot.house import House
 from calbot.inbox import TakeBack, TakeUp
 from calbot.model import CalendarKey
 from calbot.ports import Clock, Random
-from calbot.record import Run
 from calbot.store import ledger
 from calbot.store.database import Database
+from calbot.telling import Run
 from calbot.wishes import NOTHING, Planned, take_back, take_up, wanted
 
 PAUSED = "Calbot is paused; it is done when it goes on."

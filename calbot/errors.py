@@ -47,6 +47,10 @@ class ChangedMeanwhile(GoogleError):
     """The event is no longer the version that was read (412)."""
 
 
+class AlreadyExists(GoogleError):
+    """An event with this id is there already, or was: ids of deleted events stay taken (409)."""
+
+
 class StaleSyncToken(GoogleError):
     """The sync token no longer holds; only a full listing helps (410)."""
 

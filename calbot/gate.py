@@ -1,15 +1,15 @@
-"""The last look at an invitation before it goes out: has the hour room, and does Google's quota let us."""
+"""The last look at a deed before it goes out: has the hour room, does Google's quota let us, is it still wanted."""
 
-from calbot.actions import Deed, Invite, Retract
+from calbot import copywork
+from calbot.actions import Deed, Invite, Mirror, RemoveCopy, Retract
 from calbot.model import Outcome
 from calbot.planner import BRAKE, brake
 from calbot.policy import Policy
-from calbot.record import of_deed, too_many, wait
+from calbot.record import too_many, wait
 from calbot.settle import QUOTA
 from calbot.store import allowance, ledger
 from calbot.store.database import Tx
-
-DRY_RUN = "dry_run"
+from calbot.telling import of_deed
 
 
 class Gate:
@@ -24,11 +24,17 @@ class Gate:
         self._sent: int | None = None
         self._waiting = 0
 
-    def lets(self, deed: Deed) -> bool:
+    def ready(self, deed: Deed) -> Deed | None:
+        """Return the deed as it may go out now, or None; of a copy, with what it has to show by now."""
+        if isinstance(deed.action, Mirror | RemoveCopy):
+            return copywork.refreshed(self._tx, deed, self._policy, self._now)
+        return deed if self._lets(deed) else None
+
+    def _lets(self, deed: Deed) -> bool:
         """Say whether the deed may go out now; what a person approved is not asked about the hour's room."""
         if isinstance(deed.action, Retract) and self._policy.dry_run:
             text = "A dry run writes nothing."
-            ledger.park(self._tx, deed, self._now + allowance.SOON, DRY_RUN, text, uncertain=deed.uncertain)
+            ledger.park(self._tx, deed, self._now + allowance.SOON, copywork.DRY_RUN, text, uncertain=deed.uncertain)
             return False
         if not isinstance(deed.action, Invite):
             return True

@@ -1,5 +1,6 @@
 """What the parts of a worker need of the engine around them, and who hears of its news."""
 
+from collections.abc import Iterable
 from typing import Protocol
 
 from calbot.model import Answer, Command, Noun
@@ -29,6 +30,8 @@ class House(Protocol):
     def note_syncing(self, account: str, syncing: bool) -> None: ...  # noqa: FBT001 - one state, told
     def did(self, account: str, command_id: str, error: str | None) -> None: ...
     def wrote(self) -> None: ...
+    def wake(self, accounts: Iterable[str]) -> None: ...
+    def works(self, account: str) -> bool: ...
 
 
 class Listener(Protocol):

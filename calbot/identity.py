@@ -1,16 +1,18 @@
-"""Who is who: our stamp on events, what counts as a change of content, and sortable ids."""
+"""Who is who: our stamp on events, the ids of our copies, what counts as a change of content, and sortable ids."""
 
+import base64
 import hashlib
 import re
 from collections.abc import Iterable
 
-from calbot.model import Event
+from calbot.model import Change, Event, Gone
 
 STAMP_KEY = "calbot_invited"
 COPY_KEY = "calbot"
 TAKEN_BACK = "-"
 MOST_MARKS = 73
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_OWN_ID = re.compile(COPY_KEY + "[0-9a-v]{52}(?![0-9a-zA-Z])")
 _CONTENT = (
     "title",
     "description",
@@ -77,6 +79,32 @@ def series_of(event_id: str, series: str | None) -> str | None:
 def changed_parts(old: Event, new: Event) -> tuple[str, ...]:
     """Name the parts of the content that differ. Guests, their answers and etags are not content."""
     return tuple(part for part in _CONTENT if getattr(old, part) != getattr(new, part))
+
+
+def copy_id(uid: str, original_start: str, target: str, generation: int) -> str:
+    """Return the id of a meeting's copy on `target`: whoever asks, and however often, gets the same one.
+
+    `uid` is the meeting's iCalUID, `original_start` the place of a single date in its series, or empty. Google's ids
+    are of base32hex, in lower case.
+    """
+    whole = "\n".join([uid, original_start, target.lower(), str(generation)])
+    digest = hashlib.sha256(whole.encode(errors="surrogatepass")).digest()
+    return COPY_KEY + base64.b32hexencode(digest).decode().rstrip("=").lower()
+
+
+def is_own_copy(event_id: str, ical_uid: str, copy_of: str) -> bool:
+    """Say whether an event is a copy that Calbot made, or a date of one, or a guest's or imported view of one.
+
+    `copy_of` is our stamp. It may be lost; the id and the iCalUID that Google derives from it stay.
+    """
+    return bool(copy_of) or _OWN_ID.match(event_id) is not None or _OWN_ID.match(ical_uid) is not None
+
+
+def is_copy(change: Change) -> bool:
+    """Say whether a change is of a copy that Calbot made; of a deleted one its id tells."""
+    if isinstance(change, Gone):
+        return is_own_copy(change.id, "", "")
+    return is_own_copy(change.id, change.ical_uid, change.copy_of)
 
 
 def ulid(now: float, chance: bytes) -> str:

@@ -29,6 +29,10 @@ class PlanAfresh(Noun, frozen=True):
     """A pause ended or a setting changed: what waits was decided in another time."""
 
 
+class LookAround(Noun, frozen=True):
+    """Another account has written down deeds for this one, or has let go of a calendar."""
+
+
 class TakeBack(Noun, frozen=True):
     """Somebody wants these deeds undone; what that takes is written down under `run_id`."""
 
@@ -54,7 +58,7 @@ class Finished(Noun, frozen=True):
     result: Result
 
 
-Item = Push | Resync | PlanAfresh | TakeBack | TakeUp | Finished
+Item = Push | Resync | PlanAfresh | LookAround | TakeBack | TakeUp | Finished
 
 
 class Inbox:

@@ -6,10 +6,10 @@ from typing import Literal
 import msgspec
 
 from calbot.actions import Action, Deed, Invite, Skip
-from calbot.identity import changed_parts, present, was_invited
+from calbot.identity import changed_parts, is_copy, present, was_invited
 from calbot.model import Change, Event, EventKey, Gone, Noun, Outcome
-from calbot.policy import Case
-from calbot.rules import judge, matched_rules
+from calbot.policy import Case, Link
+from calbot.rules import matched_rules, weigh
 
 SUSPICIOUS_KNOWN = 4
 BRAKE = "brake"
@@ -21,7 +21,9 @@ class Verdict(Noun, frozen=True):
 
     `overtakes` is an open row of the ledger that the change makes pointless; `recheck` one whose lost answer
     the change may settle, so that it should be looked at now; `outdates` one that is under way on an older version.
-    `removed` are guests of ours whom somebody has taken off.
+    `removed` are guests of ours whom somebody has taken off. `change` is what the copies of the event have to follow;
+    `links` are those that it is to have from now on, None where that was not decided anew, and `unmirrored` says why
+    not.
     """
 
     said: Outcome | None = None
@@ -30,6 +32,9 @@ class Verdict(Noun, frozen=True):
     recheck: Deed | None = None
     outdates: Deed | None = None
     removed: tuple[str, ...] = ()
+    change: Change | None = None
+    links: tuple[Link, ...] | None = None
+    unmirrored: Skip | None = None
 
 
 def plan(change: Change, known: Event | None, open_deed: Deed | None, case: Case) -> Verdict:
@@ -39,22 +44,42 @@ def plan(change: Change, known: Event | None, open_deed: Deed | None, case: Case
     have reached Google is never replaced by a new decision: only a look at the event settles it.
     """
     key = EventKey(case.calendar.account, case.calendar.calendar, change.id)
+    if isinstance(change, Gone) and is_copy(change):
+        return Verdict()
     if isinstance(change, Gone):
         said = Outcome(event_type="cancelled", key=key, event=known) if known else None
-        return Verdict(said, overtakes=open_deed if open_deed is not None and open_deed.state != "started" else None)
-    if known is not None and known.etag == change.etag:
+        overtaken = open_deed if open_deed is not None and open_deed.state != "started" else None
+        return Verdict(said, overtakes=overtaken, change=change if known or change.series else None)
+    if known is not None and (known.etag == change.etag or is_copy(change)):
         return Verdict()
     said, removed = _announcement(key, known, change), _taken_off(known, change, case)
     if removed:
         case = msgspec.structs.replace(case, fates={**case.fates, **dict.fromkeys(removed, "removed")})
     if open_deed is not None and not _replaceable(open_deed):
         landed, under_way = _landed(open_deed, change), open_deed.state == "started"
-        return Verdict(
-            said, None, None, open_deed if landed else None, open_deed if under_way else None, removed=removed
+        decided = decided_anew(change, case)
+        return msgspec.structs.replace(
+            decided,
+            said=said,
+            action=None,
+            recheck=open_deed if landed else None,
+            outdates=open_deed if under_way else None,
+            removed=removed,
         )
     if known is not None and said is None and open_deed is None and _same_rules(known, change, case):
-        return Verdict(removed=removed)
-    return Verdict(said, judge(change, case), open_deed, removed=removed)
+        return Verdict(removed=removed, change=change)
+    return msgspec.structs.replace(decided_anew(change, case), said=said, overtakes=open_deed, removed=removed)
+
+
+def is_wanted(verdict: Verdict) -> bool:
+    """Say whether a verdict asks for a guest or a copy."""
+    return isinstance(verdict.action, Invite) or bool(verdict.links)
+
+
+def decided_anew(event: Event, case: Case) -> Verdict:
+    """Return what the rules say of an event, as a verdict."""
+    decision = weigh(event, case)
+    return Verdict(action=decision.action, change=event, links=decision.links, unmirrored=decision.unmirrored)
 
 
 def _same_rules(known: Event, event: Event, case: Case) -> bool:
@@ -104,9 +129,17 @@ def brake(sent: int, wanted: list[int], limit: int) -> Literal["go", "wait", "ho
     return "wait" if len(wanted) == 1 and wanted[0] <= limit else "hold"
 
 
+def removals_brake(removals: int, known: int, limit: int) -> bool:
+    """Say whether so many removals of copies in one pass wait for a person: `known` is how many copies there are.
+
+    More than the limit do, and more than a tenth of all; but a single one only where the limit is 0.
+    """
+    return removals > limit or (removals > 1 and removals * 10 > known)
+
+
 def _announcement(key: EventKey, known: Event | None, event: Event) -> Outcome | None:
     if known is None:
-        return None if event.copy_of else Outcome(event_type="event_created", key=key, event=event)
+        return None if is_copy(event) else Outcome(event_type="event_created", key=key, event=event)
     parts = changed_parts(known, event)
     if not parts:
         return None
@@ -129,4 +162,4 @@ def looks_emptied(known: int, seen: int) -> bool:
 
 def is_remembered(action: Action) -> bool:
     """Say whether a row of the ledger is owed for this action: for all but what needs no explanation."""
-    return not (isinstance(action, Skip) and action.reason == "already_invited")
+    return not (isinstance(action, Skip) and action.reason in {"already_invited", "already_mirrored"})

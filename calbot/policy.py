@@ -50,8 +50,8 @@ FULL = Mask()
 class Rule(Noun, frozen=True):
     """Whom to invite to what, and where to keep copies. One that `goes_on` lets the next rule have its say too.
 
-    `mirror` is the id of the calendar that gets copies, in lower case; `uninvitable_only` says that only what nobody can be
-    invited to is copied.
+    `mirror` is the id of the calendar that gets copies, in lower case; `uninvitable_only` says that only what nobody
+    can be invited to is copied.
     """
 
     name: str

@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from calbot.kinds import SendUpdates
-from calbot.model import Channel, Event, Page
+from calbot.model import Channel, Content, Event, Page
 
 
 class Clock(Protocol):
@@ -49,6 +49,46 @@ class Calendars(Protocol):
         self, calendar: str, event: Event, guests: tuple[str, ...], stamp: str | None, send_updates: SendUpdates
     ) -> Event:
         """Take `guests` off exactly this version of the event, in the same way."""
+        ...
+
+    def role(self, calendar: str) -> str:
+        """Return this account's role on the calendar, in Google's words; `none` when Google does not show it at all.
+
+        They are owner, writer, writerWithoutPrivateAccess, reader and freeBusyReader.
+        """
+        ...
+
+    def insert(self, calendar: str, event_id: str, content: Content, stamp: str) -> Event:
+        """Make an event with this id that shows this; return it as Google made it. Nobody is mailed.
+
+        Raises AlreadyExists when the id is taken, also by a deleted event, and Uncertain when the answer was lost.
+        """
+        ...
+
+    def rewrite(
+        self, calendar: str, event_id: str, content: Content, stamp: str, etag: str | None, *, revive: bool = False
+    ) -> Event:
+        """Make the event show exactly this; return it as Google made it. Nobody is mailed.
+
+        With an etag only this version of it is written: ChangedMeanwhile. A deleted event is Deleted, and stays so
+        unless `revive` says otherwise.
+        """
+        ...
+
+    def remove(self, calendar: str, event_id: str, etag: str | None = None) -> None:
+        """Delete the event, with an etag only this version of it. Nobody is mailed. Raises Deleted when it is gone."""
+        ...
+
+    def whole(self, calendar: str, event_id: str) -> str:
+        """Return all that Google has of the event, as its JSON, for keeping. Raises as `get` does."""
+        ...
+
+    def restore(self, calendar: str, event_id: str) -> Event:
+        """Bring a deleted event back; return it. Nobody is mailed."""
+        ...
+
+    def insert_whole(self, calendar: str, event_id: str, whole: str) -> Event:
+        """Make an event of what `whole` kept, under this id; return it. Nobody is mailed. Raises as `insert` does."""
         ...
 
     def open_channel(self, channel: Channel, token: str) -> Channel | None:

@@ -5,12 +5,12 @@ from collections.abc import Callable, Container, Iterator
 
 import msgspec
 
-from calbot.actions import Action
+from calbot.actions import Action, Skip
 from calbot.cases import cases
 from calbot.kinds import DeedState
 from calbot.model import CalendarKey, Event, EventKey, Noun
 from calbot.moments import instant, is_past
-from calbot.policy import Case, Policy, Tried
+from calbot.policy import Case, Link, Policy, Tried
 from calbot.rules import weigh
 from calbot.store import calendars, ledger
 from calbot.store.database import Tx
@@ -25,7 +25,8 @@ Orders = Callable[[str], Policy]
 class Foreseen(Noun, frozen=True, kw_only=True):
     """What the rules say about one event. What is `past` was judged as if it were about to begin.
 
-    `waits` is how far something has come that was decided about it before and is not done yet.
+    `waits` is how far something has come that was decided about it before and is not done yet. `links` are the copies
+    that it is to have, those that are there too (`copied` names their targets); `unmirrored` says why there is none.
     """
 
     key: EventKey
@@ -35,6 +36,9 @@ class Foreseen(Noun, frozen=True, kw_only=True):
     tried: tuple[Tried, ...]
     past: bool
     waits: DeedState | None = None
+    links: tuple[Link, ...] = ()
+    copied: tuple[str, ...] = ()
+    unmirrored: Skip | None = None
 
 
 class Window(Noun, frozen=True):
@@ -72,7 +76,7 @@ def foresee(
     for row, name, key in _read_calendars(tx):
         if account not in {None, key.account} or (watched is not None and key not in watched):
             continue
-        policy = msgspec.structs.replace(orders(key.account), auto_invite=True, dry_run=False)
+        policy = msgspec.structs.replace(orders(key.account), auto_invite=True, mirroring=True, dry_run=False)
         for chunk in calendars.saved(tx, row):
             near = [event for event in chunk if _is_near(event, policy.time_zone, within)]
             waiting = ledger.open_invitations(tx, key, [event.id for event in near])
@@ -83,13 +87,16 @@ def foresee(
 
 def _foreseen(calendar_name: str, case: Case, event: Event, now: float, waits: DeedState | None) -> Foreseen:
     past = is_past(event, case.policy.time_zone, now)
-    action, tried = weigh(event, _before_it_began(event, case) if past else case)
+    decision = weigh(event, _before_it_began(event, case) if past else case)
     return Foreseen(
         key=EventKey(case.calendar.account, case.calendar.calendar, event.id),
         calendar_name=calendar_name,
         event=event,
-        action=action,
-        tried=tried,
+        action=decision.action,
+        tried=decision.tried,
+        links=decision.links,
+        copied=(*case.copies, *case.series_copies),
+        unmirrored=decision.unmirrored,
         past=past,
         waits=waits,
     )

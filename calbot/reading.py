@@ -7,6 +7,7 @@ import msgspec
 
 from calbot import schedule
 from calbot.channels import Channels
+from calbot.copyrules import calendar_of
 from calbot.deeds import UNEXPECTED
 from calbot.dispatch import Dispatch
 from calbot.errors import GoogleError, RetryLater, SignInNeeded, StoreError
@@ -40,6 +41,7 @@ class Reading:
         clock: Clock,
         random: Random,
     ) -> None:
+        self.sources = calendars
         self.calendars = calendars
         self._account = account
         self._house = house
@@ -59,6 +61,20 @@ class Reading:
         for calendar, at in calendar_store.last_successes(self._database.read(), self._account).items():
             if calendar in self._statuses:
                 self._note(calendar, last_success=at)
+
+    def watch(self, targets: tuple[str, ...]) -> None:
+        """Read these calendars too, for the sake of our copies on them alone."""
+        if self.calendars == (*self.sources, *targets):
+            return
+        self.calendars = (*self.sources, *targets)
+        known = calendar_store.last_successes(self._database.read(), self._account)
+        for calendar in targets:
+            if calendar not in self._timings:
+                self._timings[calendar] = Timing()
+            status = CalendarStatus(key=CalendarKey(self._account, calendar), last_success=known.get(calendar))
+            self._statuses.setdefault(calendar, status)
+        for gone in self._timings.keys() - set(self.calendars):
+            del self._timings[gone], self._statuses[gone]
 
     def names(self) -> dict[str, str]:
         """Return each calendar's own name."""
@@ -80,8 +96,9 @@ class Reading:
 
     def wrote(self, calendar: str) -> None:
         """Note that we wrote to the calendar, so that the push of it is ours."""
-        if calendar in self._timings:
-            self._time(calendar, wrote_at=self._clock.monotonic())
+        for known in self._timings:
+            if calendar_of(CalendarKey(self._account, known)) == calendar_of(CalendarKey(self._account, calendar)):
+                self._time(known, wrote_at=self._clock.monotonic())
 
     def ask(self, wish: Resync | None) -> None:
         """Make calendars due at once: those of the wish, or all of them."""
@@ -139,6 +156,7 @@ class Reading:
             room=0 if orders.paused else self._dispatch.room,
             full=any(wish.full for wish in wishes),
             invite_existing=orders.invite_existing,
+            copies_only=calendar not in self.sources,
             believe=self._doubts.get(calendar, 0) >= BELIEVED_AFTER,
         )
 

@@ -6,28 +6,19 @@ from datetime import datetime
 import msgspec
 
 from calbot.actions import Action, Deed, Invite, LookUp, Skip
+from calbot.copywork import follow_all
 from calbot.kinds import SILENT_SKIPS, DeedState
-from calbot.model import EventKey, Notice, Noun, Outcome
+from calbot.model import CalendarKey, EventKey, Notice, Noun, Outcome
 from calbot.moments import zone
-from calbot.planner import BRAKE, Verdict, brake, is_remembered
+from calbot.planner import BRAKE, Verdict, brake, is_remembered, removals_brake
 from calbot.policy import Policy
 from calbot.ports import Random
-from calbot.store import allowance, fates, ledger, outbox
+from calbot.store import allowance, copies, fates, ledger, outbox
 from calbot.store.database import Tx
 from calbot.store.ledger import Stay
+from calbot.telling import Run, of_deed, of_run, skipped
 
 LARGE_RUN = 20
-
-
-class Run(Noun, frozen=True, kw_only=True):
-    """The pass that verdicts come from; `seen_at` is when its cause reached us, in epoch seconds."""
-
-    id: str
-    source: str
-    seen_at: float
-    now: float
-    policy: Policy
-    calendar_name: str = ""
 
 
 def enter(tx: Tx, run: Run, verdicts: Iterable[tuple[EventKey, Verdict]], room: int, random: Random) -> list[Deed]:
@@ -42,18 +33,21 @@ def enter(tx: Tx, run: Run, verdicts: Iterable[tuple[EventKey, Verdict]], room: 
         _overtake(tx, run, key, verdict)
     invites = [v.action for _, v in verdicts if isinstance(v.action, Invite) and not _heir(v)]
     stay, state = _braked(tx, run, invites)
+    doubts = _doubtful(tx, run, verdicts)
     parents = {invite.event.id for invite in invites if invite.event.recurrence}
     planned = sum(v.action is not None and not isinstance(v.action, Skip) for _, v in verdicts)
     place = 0
     for key, verdict in verdicts:
         announced = [verdict.said] if verdict.said is not None else []
         action = verdict.action
-        if isinstance(action, Skip):
-            if is_remembered(action):
-                _add(tx, run, key, action, "skipped")
-            if action.reason not in SILENT_SKIPS:
-                announced.append(skipped(key, action))
-        elif action is not None:
+        for skip in _skips(verdict):
+            if is_remembered(skip):
+                _add(tx, run, key, skip, "skipped")
+            if skip.reason not in SILENT_SKIPS and not (skip.verb == "invite" and verdict.links):
+                announced.append(skipped(key, skip))
+        if isinstance(action, LookUp) and doubts is not None and key.event in doubts.events:
+            _add(tx, run, key, action, "held", stay=doubts.stay)
+        elif action is not None and not isinstance(action, Skip):
             batch = (planned, place) if planned > LARGE_RUN else None
             place += 1
             if heir := _heir(verdict):
@@ -65,11 +59,46 @@ def enter(tx: Tx, run: Run, verdicts: Iterable[tuple[EventKey, Verdict]], room: 
                 waits = isinstance(action, Invite) and action.event.series in parents
                 start: DeedState = "started" if len(deeds) < room and not waits else "planned"
                 deeds.append(_add(tx, run, key, action, start, batch))
-        said += [_of_run(outcome, run) for outcome in announced]
+        said += [of_run(outcome, run) for outcome in announced]
     if stay is not None and state == "held":
-        said.append(_brake_on(run, verdicts, invites, stay))
-    outbox.put(tx, said, run.now, random)
-    return deeds
+        said.append(
+            _brake_on(run, verdicts, sum(len(one.guests) for one in invites), run.policy.invites_per_hour, stay)
+        )
+    if doubts is not None:
+        said.append(_brake_on(run, verdicts, len(doubts.events), run.policy.removals_per_pass, doubts.stay))
+    account = verdicts[0][0].account if verdicts else ""
+    copied = follow_all(tx, run, account, verdicts, max(0, room - len(deeds)))
+    outbox.put(tx, [*said, *copied.said], run.now, random)
+    return [*deeds, *copied.deeds]
+
+
+def _skips(verdict: Verdict) -> list[Skip]:
+    """Return what is left alone, and why; what holds for guests and copies alike is said once."""
+    skips = [skip for skip in (verdict.action, verdict.unmirrored) if isinstance(skip, Skip)]
+    return skips[:1] if len({skip.reason for skip in skips}) == 1 else skips
+
+
+class _Doubts(Noun, frozen=True):
+    """Events that a full listing lacks, more of them with copies than may be taken away unasked."""
+
+    events: frozenset[str]
+    stay: Stay
+
+
+def _doubtful(tx: Tx, run: Run, verdicts: list[tuple[EventKey, Verdict]]) -> _Doubts | None:
+    absent = [key for key, verdict in verdicts if isinstance(verdict.action, LookUp)]
+    if not absent:
+        return None
+    calendar = CalendarKey(absent[0].account, absent[0].calendar)
+    events = copies.with_copies(tx, calendar, [key.event for key in absent])
+    limit = run.policy.removals_per_pass
+    if not removals_brake(len(events), copies.known(tx), limit):
+        return None
+    text = (
+        f"Google no longer names {len(events)} events that have copies, more than limits.removals_per_pass ({limit}) "
+        "or a tenth of all. Whether they are gone is not looked up, and no copy is taken away, until you approve."
+    )
+    return _Doubts(frozenset(events), Stay(BRAKE, text))
 
 
 def _as_it_stands(tx: Tx, verdict: Verdict) -> Verdict:
@@ -143,7 +172,7 @@ def wait(tx: Tx, lacking: int, policy: Policy, now: float) -> Stay:
     return Stay(BRAKE, text, until)
 
 
-def _brake_on(run: Run, verdicts: list[tuple[EventKey, Verdict]], invites: list[Invite], stay: Stay) -> Notice:
+def _brake_on(run: Run, verdicts: list[tuple[EventKey, Verdict]], count: int, limit: int, stay: Stay) -> Notice:
     key = verdicts[0][0]
     return Notice(
         event_type="brake_on",
@@ -154,8 +183,8 @@ def _brake_on(run: Run, verdicts: list[tuple[EventKey, Verdict]], invites: list[
         data={
             "token": run.id,
             "run_id": run.id,
-            "count": sum(len(invite.guests) for invite in invites),
-            "limit": run.policy.invites_per_hour,
+            "count": count,
+            "limit": limit,
         },
     )
 
@@ -171,35 +200,3 @@ def _add(
 ) -> Deed:
     origin = {"run_id": run.id, "source": run.source, "seen_at": run.seen_at}
     return ledger.add(tx, key, action, state, run.now, batch=batch, stay=stay, **origin)  # type: ignore[arg-type]
-
-
-def _of_run(outcome: Outcome, run: Run) -> Outcome:
-    return msgspec.structs.replace(
-        outcome,
-        calendar_name=run.calendar_name,
-        source=run.source,
-        seen_at=run.seen_at,
-        run_id=run.id,
-        dry_run=run.policy.dry_run,
-    )
-
-
-def skipped(key: EventKey, skip: Skip) -> Outcome:
-    """Return the announcement of a skip."""
-    return Outcome(
-        event_type="skipped", key=key, event=skip.event, reason=skip.reason, reason_text=skip.text, rule=skip.rule
-    )
-
-
-def of_deed(event_type: str, deed: Deed, **parts: object) -> Outcome:
-    """Return the announcement of what came of a deed."""
-    event, rule = (None, None) if isinstance(deed.action, LookUp) else (deed.action.event, deed.action.rule)
-    basis = {
-        "event": event,
-        "rule": rule,
-        "source": deed.source,
-        "run_id": deed.run_id,
-        "seen_at": deed.seen_at,
-        "batch": (deed.run_id, *deed.batch) if deed.batch is not None else None,
-    }
-    return Outcome(event_type=event_type, key=deed.key, **{**basis, **parts})  # type: ignore[arg-type]

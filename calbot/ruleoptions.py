@@ -2,53 +2,55 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import cast
 
 import msgspec
 
 from calbot.checks import (
     MOST_GUESTS,
-    WORDS,
     calendar_id,
-    choice,
     email_address,
+    flag,
+    given,
     number,
     refuse_unknown,
     section,
     shown,
-    switch,
     text,
 )
 from calbot.errors import BadOptions
-from calbot.kinds import SendUpdates
 from calbot.matching import COLOURS, pattern
+from calbot.model import Noun
 from calbot.policy import Match, Rule
+from calbot.ruleactions import ACTIONS, acting, remarks
 
 MOST_RULES = 100
 LONGEST_NAME = 60
 LONGEST_PATTERN = 1000
-ACTIONS = ("invite", "mirror", "mask", "delete_original", "skip", "send_updates")
 EXAMPLE = "write [{name: school, match: {title: school}, do: {invite: [bob@example.com]}}]"
 
-_LATER = {"mirror": "copies come", "mask": "copies come", "delete_original": "deleting originals comes"}
 _TYPES = ("default", "birthday", "focusTime", "fromGmail", "outOfOffice", "workingLocation")
 _ANSWERS = ("accepted", "tentative", "needsAction", "declined")
 _VISIBILITIES = ("default", "public", "private", "confidential")
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-"""Google's names of its colours for events, from its id 1 on."""
 _HOURS = re.compile(r"([0-9]{1,2})(?::([0-9]{2}))?\s*[-–]\s*([0-9]{1,2})(?::([0-9]{2}))?")
 _CALENDAR = "write primary, or an id from Google Calendar's settings"
 
 
-def parse_rules(
-    value: object, guests: tuple[str, ...], central: object, watched: Mapping[str, Sequence[str]]
-) -> tuple[tuple[Rule, ...], tuple[str, ...]]:
-    """Return the rules in their order, and a sentence for each that does not all that it says.
+class Around(Noun, frozen=True, kw_only=True):
+    """The other options that rules speak of: invite_emails, central_calendar, and delete_original.enabled.
 
-    `guests` is the option invite_emails, `central` the option central_calendar, `watched` the chosen accounts with
-    their calendars, empty when none is chosen. Raises BadOptions.
+    `watched` are the chosen accounts with their calendars; it is empty when none is chosen.
     """
-    if not _given(value):
+
+    guests: tuple[str, ...] = ()
+    central: str | None = None
+    deletes: bool = False
+    watched: Mapping[str, Sequence[str]] = {}
+
+
+def parse_rules(value: object, around: Around) -> tuple[tuple[Rule, ...], tuple[str, ...]]:
+    """Return the rules in their order, and a sentence for each that does not all that it says. Raises BadOptions."""
+    if not given(value):
         return (), ()
     if not isinstance(value, list):
         raise BadOptions(f"rules: {shown(value)} is not a list; {EXAMPLE}.")
@@ -57,31 +59,28 @@ def parse_rules(
     rules: list[Rule] = []
     notes: list[str] = []
     for place, entry in enumerate(value, 1):
-        if not isinstance(entry, Mapping) and not _given(entry):
+        if not isinstance(entry, Mapping) and not given(entry):
             continue
         name = _label(entry, f"rule {place}")
         try:
             if any(name.casefold() == rule.name.casefold() for rule in rules):
                 raise BadOptions("name: is there twice; give each rule a name of its own.")
-            rule, remarks = _rule(entry, name, guests, central)
+            rule = _rule(entry, name, around)
         except BadOptions as error:
             raise BadOptions(f"rules, {name}: {error}") from None
-        remarks += _traps(rule, rules, watched)
+        found = [*remarks(rule, deletes=around.deletes), *_traps(rule, rules, around.watched)]
         rules.append(rule)
-        notes += [f"rules, {name}: {remark}" for remark in remarks]
-    forgotten = [guest for guest in guests if rules and not any(guest in rule.invite for rule in rules)]
-    if forgotten:
-        notes.append(
-            f"rules: none of them invites {forgotten[0]} of invite_emails, and where there are rules only they act."
-        )
-    return tuple(rules), tuple(notes)
+        notes += [f"rules, {name}: {one}" for one in found]
+    return tuple(rules), (*notes, *_forgotten(rules, around))
 
 
-def _given(value: object) -> bool:
-    """Whether somebody wrote something there; forms leave blanks, and empty lists and groups."""
-    if isinstance(value, str):
-        return bool(value.strip())
-    return value is not None and not (isinstance(value, list | Mapping) and not value)
+def _forgotten(rules: Sequence[Rule], around: Around) -> list[str]:
+    """Return a sentence for each option that the rules have put out of force, perhaps without being meant to."""
+    guests = [guest for guest in around.guests if not any(guest in rule.invite for rule in rules)]
+    missed = [f"invites {guests[0]} of invite_emails"] if guests else []
+    if around.central and not any(rule.mirror == around.central for rule in rules):
+        missed.append("mirrors to central_calendar")
+    return [f"rules: none of them {one}, and where there are rules only they act." for one in missed if rules]
 
 
 def _label(entry: object, standard: str) -> str:
@@ -90,76 +89,22 @@ def _label(entry: object, standard: str) -> str:
     return name if name and name.isprintable() and len(name) <= LONGEST_NAME else standard
 
 
-def _rule(entry: object, name: str, guests: tuple[str, ...], central: object) -> tuple[Rule, list[str]]:
+def _rule(entry: object, name: str, around: Around) -> Rule:
     if not isinstance(entry, Mapping):
         raise BadOptions(f"{shown(entry)} is not a group; {EXAMPLE}.")
     refuse_unknown(entry, ("name", "match", "do", "continue"))
-    if _given(entry.get("name")) and len(text(entry["name"], "name")) > LONGEST_NAME:
+    if given(entry.get("name")) and len(text(entry["name"], "name")) > LONGEST_NAME:
         raise BadOptions(f"name: {shown(entry['name'])} is too long; {LONGEST_NAME} letters are allowed.")
     match = _match(_group(entry, "match", tuple(_MATCHERS)))
-    do = _group(entry, "do", ACTIONS)
-    invite = _guests(do.get("invite"), guests)
-    asked = {key: _flag(do[key], f"do.{key}") for key in ACTIONS if key in {"skip", "delete_original"} & do.keys()}
-    asked |= {"invite": bool(invite), "mirror": _mirror(do.get("mirror"), central), "mask": _mask(do.get("mask"))}
-    wanted = [key for key in ACTIONS if asked.get(key)]
-    if "skip" in wanted and len(wanted) > 1:
-        raise BadOptions(f"do.skip: the event cannot be left alone and have {wanted[0]} done too; keep one of the two.")
-    if not wanted or wanted == ["mask"]:
-        raise BadOptions("do: says nothing to do; write invite or skip, like do: {invite: [bob@example.com]}.")
-    send_updates = choice(do.get("send_updates", "all"), "do.send_updates", ("all", "externalOnly", "none"))
-    goes_on = _given(entry.get("continue")) and _flag(entry["continue"], "continue")
-    rule = Rule(name, invite, cast("SendUpdates", send_updates), match, "skip" in wanted, goes_on)
-    late = [key for key in wanted if key in _LATER]
-    phrase = " and ".join(dict.fromkeys(_LATER[key] for key in late))
-    keys = " and ".join(f"do.{key}" for key in late)
-    return rule, [f"{keys}: {phrase} in a later version; ignored for now."] if late else []
+    rule = acting(name, _group(entry, "do", ACTIONS), around.guests, around.central)
+    goes_on = given(entry.get("continue")) and flag(entry["continue"], "continue")
+    return msgspec.structs.replace(rule, match=match, goes_on=goes_on)
 
 
 def _group(entry: Mapping[object, object], key: str, known: tuple[str, ...]) -> dict[str, object]:
     value = entry.get(key)
-    inner = section(value if _given(value) else {}, key, known)
-    return {name: one for name, one in inner.items() if _given(one)}
-
-
-def _flag(value: object, key: str) -> bool:
-    return switch(WORDS.get(value.strip().lower(), value) if isinstance(value, str) else value, key)
-
-
-def _guests(value: object, guests: tuple[str, ...]) -> tuple[str, ...]:
-    key, found = "do.invite", list[str]()
-    for one in value if isinstance(value, list) else [value]:
-        word = one.strip().lower() if isinstance(one, str) else one
-        if word in (None, "", "false") or word is False:
-            continue
-        if word is True or word in ("true", "invite_emails"):
-            if not guests:
-                raise BadOptions(f"{key}: invite_emails is empty; fill it in, or write addresses here.")
-            found += guests
-        else:
-            found.append(email_address(word, key))
-    unique = tuple(dict.fromkeys(found))
-    if len(unique) > MOST_GUESTS:
-        raise BadOptions(f"{key}: {len(unique)} addresses are too many; Google allows {MOST_GUESTS}.")
-    return unique
-
-
-def _mirror(value: object, central: object) -> bool:
-    word = value.strip().lower() if isinstance(value, str) else value
-    if word is None or word is False or word == "false":
-        return False
-    if word is True or word in ("true", "central_calendar"):
-        if not _given(central):
-            raise BadOptions("do.mirror: central_calendar is empty; fill it in, or write a calendar's id here.")
-        return True
-    return bool(calendar_id(value, "do.mirror", "write true, or an id from Google Calendar's settings"))
-
-
-def _mask(value: object) -> bool:
-    if isinstance(value, Mapping):
-        for key, one in section(value, "do.mask", ("title", "description")).items():
-            text(one, f"do.mask.{key}")
-        return True
-    return value is not None and bool(choice(value, "do.mask", ("full", "title", "busy")))
+    inner = section(value if given(value) else {}, key, known)
+    return {name: one for name, one in inner.items() if given(one)}
 
 
 def _match(group: Mapping[str, object]) -> Match:
@@ -171,7 +116,7 @@ def _several(read: Callable[[object, str], object]) -> Callable[[object, str], o
     """Return a reader of one value or a list of them, each once and in the order in which they are written."""
 
     def values(value: object, key: str) -> tuple[object, ...]:
-        entries = [one for one in value if _given(one)] if isinstance(value, list) else [value]
+        entries = [one for one in value if given(one)] if isinstance(value, list) else [value]
         if len(entries) > MOST_GUESTS:
             raise BadOptions(f"{key}: {len(entries)} values are too many; {MOST_GUESTS} are allowed.")
         return tuple(dict.fromkeys(read(one, key) for one in entries))
@@ -251,10 +196,10 @@ _MATCHERS: dict[str, tuple[str, Callable[[object, str], object]]] = {
     "title": ("title", _pattern),
     "description": ("description", _pattern),
     "location": ("location", _pattern),
-    "organiser_is_me": ("organiser_is_me", _flag),
+    "organiser_is_me": ("organiser_is_me", flag),
     "event_type": ("event_types", _several(_one_of(_TYPES))),
-    "all_day": ("all_day", _flag),
-    "busy": ("busy", _flag),
+    "all_day": ("all_day", flag),
+    "busy": ("busy", flag),
     "my_rsvp": ("my_rsvp", _several(_one_of(_ANSWERS))),
     "has_guest": ("has_guest", _several(email_address)),
     "weekdays": ("weekdays", _several(_weekday)),
@@ -277,6 +222,10 @@ def _traps(rule: Rule, before: Sequence[Rule], watched: Mapping[str, Sequence[st
     other = [one for one in rule.match.calendars if watched and one.lower() not in calendars]
     if other:
         found.append(f"match.calendar: {other[0]} is not among the accounts' calendars; nothing is matched there.")
+    main = rule.match.accounts or tuple(watched) or ("primary",)
+    own = {one for name in rule.match.calendars for one in (main if name.lower() == "primary" else (name.lower(),))}
+    if rule.mirror and own == {rule.mirror}:
+        found.append("do.mirror: these events are on that calendar already; nothing is copied.")
     if rule.match.hours and rule.match.all_day:
         found.append("match.hours: events that last all day begin at no hour; nothing is matched.")
     for key in ("title", "description", "location"):

@@ -1,18 +1,18 @@
-"""Which rules apply to an event, and whom do they let be invited to it: the answer and the reason."""
+"""Which rules apply to an event, whom they let be invited to it and which copies they ask for, and why (not)."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
 from calbot.actions import Action, Invite, Skip
-from calbot.identity import present, was_invited
+from calbot.copyrules import PRIVATE, copies, is_moved
+from calbot.identity import is_copy, present, was_invited
 from calbot.kinds import Fate, SendUpdates, SkipReason
 from calbot.matching import why_not
 from calbot.model import Event
 from calbot.moments import is_past
-from calbot.policy import Case, Rule, Tried
+from calbot.policy import Case, Decision, Rule, Tried
 
 OBVIOUS = "invite_emails"
 _GUESTLESS = frozenset({"birthday", "focusTime", "outOfOffice", "workingLocation"})
-_PRIVATE = frozenset({"private", "confidential"})
 _SENTENCES: dict[Fate, str] = {
     "removed": "{} invited before and somebody took them off again.",
     "undone": "{} invited before and that was undone.",
@@ -23,14 +23,16 @@ _SENTENCES: dict[Fate, str] = {
 Refusal = tuple[SkipReason, str]
 
 
-def obvious_rules(invite_emails: tuple[str, ...]) -> tuple[Rule, ...]:
-    """Return the rule that stands in for empty `rules`; none when nobody is named."""
-    return (Rule(OBVIOUS, invite_emails),) if invite_emails else ()
+def obvious_rules(invite_emails: tuple[str, ...], central_calendar: str | None = None) -> tuple[Rule, ...]:
+    """Return the rule that stands in for empty `rules`; none when nobody is named, and no calendar for copies."""
+    if not invite_emails:
+        return (Rule("central_calendar", mirror=central_calendar),) if central_calendar else ()
+    return (Rule(OBVIOUS, invite_emails, mirror=central_calendar, uninvitable_only=central_calendar is not None),)
 
 
 def judge(event: Event, case: Case) -> Action:
-    """Decide what should be done about one live event: Invite or Skip."""
-    return weigh(event, case)[0]
+    """Decide who should be invited to one live event: Invite or Skip."""
+    return weigh(event, case).action
 
 
 def matched_rules(event: Event, case: Case) -> tuple[str, ...]:
@@ -38,11 +40,14 @@ def matched_rules(event: Event, case: Case) -> tuple[str, ...]:
     return tuple(rule.name for rule, against in _held_against(event, case) if against is None)
 
 
-def weigh(event: Event, case: Case) -> tuple[Action, tuple[Tried, ...]]:
-    """Decide as `judge` does; with it come the rules that were tried, in order, and why each matched or not."""
+def weigh(event: Event, case: Case) -> Decision:
+    """Decide all that is to be done about one live event; with it come the rules tried, and why each matched or not."""
     held = tuple(_held_against(event, case))
     tried = tuple(Tried(rule.name, against is None, against or "it matches") for rule, against in held)
-    return _decide(event, case, [rule for rule, against in held if against is None]), tried
+    matched = [rule for rule, against in held if against is None]
+    action = _decide(event, case, matched)
+    links, unmirrored = copies(event, case, matched, action)
+    return Decision(action, links, unmirrored, tried)
 
 
 def _held_against(event: Event, case: Case) -> Iterator[tuple[Rule, str | None]]:
@@ -65,7 +70,9 @@ def _decide(event: Event, case: Case, matched: Sequence[Rule]) -> Action:
     if matched[-1].skip:
         name = matched[-1].name
         return Skip(event, "rule_skip", f"The rule {name} says to leave it alone.", name)
-    rules = [rule for rule in matched if rule.invite]
+    rules = [rule for rule in matched if rule.invite and not is_moved(rule, event, case)]
+    if not rules and any(rule.invite for rule in matched):
+        return Skip(event, "no_rule", "Its guests are invited to the copy that takes its place.", matched[-1].name)
     if not rules:
         return Skip(event, "no_rule", _invite_nobody(matched), ", ".join(rule.name for rule in matched))
     refusals = [_refusal(rule, event) for rule in rules]
@@ -95,7 +102,7 @@ def _loudest(rules: Iterable[Rule]) -> SendUpdates:
 
 def _never(event: Event, case: Case) -> Refusal | None:
     """Return what no rule can overrule."""
-    if event.copy_of:
+    if is_copy(event):
         return "own_copy", "It is a copy that Calbot made."
     if event.kind in _GUESTLESS:
         return "event_type", f"Events of the type {event.kind} take no guests."
@@ -118,7 +125,7 @@ def _refusal(rule: Rule, event: Event) -> Refusal | None:
         return "not_organiser", "Somebody else organises it."
     if not event.organised_by_us and not event.guests_may_invite:
         return "not_organiser", "Somebody else organises it and lets nobody else invite."
-    if event.visibility in _PRIVATE and not _PRIVATE & {*rule.match.visibility}:
+    if event.visibility in PRIVATE and not PRIVATE & {*rule.match.visibility}:
         return "private", "It is private."
     return None
 

@@ -16,12 +16,13 @@ from calbot.checks import (
     section,
     shown,
     switch,
+    target_calendar,
     text,
 )
 from calbot.errors import BadOptions
 from calbot.model import Noun
 from calbot.policy import Rule
-from calbot.ruleoptions import parse_rules
+from calbot.ruleoptions import Around, parse_rules
 
 FirstSync = Literal["ignore", "invite_future"]
 
@@ -49,13 +50,12 @@ NESTED = {
 }
 
 _LATER: dict[str, tuple[object, str]] = {
-    "central_calendar": (None, "copies come in a later version"),
-    "mirroring": (True, "copies come in a later version"),
-    "delete_original": ({"enabled": False, "grace": 3600}, "deleting originals comes in a later version"),
     "alerts": ([], "alerts come in a later version"),
     "report_at": (None, "the daily report comes in a later version"),
     "heartbeat_url": (None, "the heartbeat comes in a later version"),
 }
+
+_CENTRAL = "write the id that Google Calendar's settings show for it, like family@group.calendar.google.com"
 
 
 class AccountChoice(Noun, frozen=True):
@@ -66,16 +66,24 @@ class AccountChoice(Noun, frozen=True):
 
 
 class Settings(Noun, frozen=True, kw_only=True):
-    """What the household asked of the engine. `poll_interval` is in seconds. Where there are `rules`, only they act."""
+    """What the household asked of the engine. Where there are `rules`, only they act.
+
+    `poll_interval` is in seconds, as is `grace`: how long an original stays once its copy was found equal, where
+    `delete_original` and a rule say that it goes. `central_calendar` is an id in lower case.
+    """
 
     accounts: tuple[AccountChoice, ...] = ()
     invite_emails: tuple[str, ...] = ()
+    central_calendar: str | None = None
     rules: tuple[Rule, ...] = ()
     auto_invite: bool = True
+    mirroring: bool = True
     dry_run: bool = False
     first_sync: FirstSync = "ignore"
     poll_interval: int = 60
     push_url: str | None = None
+    delete_original: bool = False
+    grace: int = 3600
     invites_per_hour: int = 50
     removals_per_pass: int = 5
     time_zone: str = "UTC"
@@ -96,21 +104,30 @@ def parse(raw: Mapping[str, object], *, endpoints_overridden: bool) -> tuple[Set
     refuse_unknown(raw, KEYS)
     given = {key: value for key, value in raw.items() if value is not None}
     limits = section(given.get("limits", {}), "limits", NESTED["limits"])
-    section(given.get("delete_original", {}), "delete_original", NESTED["delete_original"])
+    deletion = section(given.get("delete_original", {}), "delete_original", NESTED["delete_original"])
+    deletes = switch(deletion.get("enabled", False), "delete_original.enabled")
     first_sync = choice(given.get("first_sync", "ignore"), "first_sync", ("ignore", "invite_future"))
     accounts = _accounts(given.get("accounts", []))
     guests = email_addresses(given.get("invite_emails", []), "invite_emails")
+    central = target_calendar(given.get("central_calendar", ""), "central_calendar", _CENTRAL)
     watched = {one.email: one.calendars for one in accounts}
-    rules, rule_notes = parse_rules(given.get("rules", []), guests, given.get("central_calendar"), watched)
+    around = Around(guests=guests, central=central, deletes=deletes, watched=watched)
+    rules, rule_notes = parse_rules(given.get("rules", []), around)
+    if deletes and not any(rule.delete_original for rule in rules):
+        rule_notes += ("delete_original.enabled: deletes nothing, because no rule says delete_original.",)
     settings = Settings(
         accounts=accounts,
         invite_emails=guests,
+        central_calendar=central,
         rules=rules,
         auto_invite=switch(given.get("auto_invite", True), "auto_invite"),
+        mirroring=switch(given.get("mirroring", True), "mirroring"),
         dry_run=switch(given.get("dry_run", False), "dry_run"),
         first_sync=cast("FirstSync", first_sync),
         poll_interval=number(given.get("poll_interval", 60), "poll_interval", 15, 86400, "seconds"),
         push_url=_push_url(given.get("push_url", ""), plain_allowed=endpoints_overridden),
+        delete_original=deletes,
+        grace=number(deletion.get("grace", 3600), "delete_original.grace", 0, 604_800, "seconds"),
         invites_per_hour=number(limits.get("invites_per_hour", 50), "limits.invites_per_hour", 1, 10_000),
         removals_per_pass=number(limits.get("removals_per_pass", 5), "limits.removals_per_pass", 0, 10_000),
     )
@@ -140,6 +157,7 @@ def _invites_per_hour(value: object, key: str) -> int:
 
 _SWITCHES: dict[str, Callable[[object, str], bool | int]] = {
     "auto_invite": switch,
+    "mirroring": switch,
     "dry_run": switch,
     "paused": switch,
     "poll_interval": _poll_interval,

@@ -5,8 +5,11 @@ from typing import assert_never
 
 import msgspec
 
-from calbot.actions import Deed, Invite, LookUp, Retract
+from calbot import copywork
+from calbot.actions import Deed, Invite, LookUp, Mirror, Retract
 from calbot.cases import cases
+from calbot.copying import Copied, IdTaken, Removed, TakenAway
+from calbot.copywork import NOTHING, Written
 from calbot.deeds import (
     Again,
     Alive,
@@ -20,17 +23,19 @@ from calbot.deeds import (
     Undecided,
     Vanished,
 )
+from calbot.identity import is_copy
 from calbot.kinds import SILENT_SKIPS, DeedState
 from calbot.model import CalendarKey, Event, Gone, Notice, Noun, Outcome
-from calbot.planner import Verdict, plan
+from calbot.planner import Verdict, decided_anew, plan
 from calbot.policy import Case, Policy
 from calbot.ports import Random
-from calbot.record import Run, enter, of_deed, skipped
+from calbot.record import enter
 from calbot.schedule import COOL_DOWN, LONGEST_REST, backoff
 from calbot.store import calendars as calendar_store
 from calbot.store import fates, ledger, outbox, parked, switches
 from calbot.store.database import Tx
 from calbot.store.history import undo_token
+from calbot.telling import Run, of_deed, skipped, told
 from calbot.undo import Undone
 
 MOST_VERSIONS = 5
@@ -80,14 +85,8 @@ def settle(tx: Tx, results: list[tuple[Task, Result]], context: Context, random:
             case Undone():
                 heard = _undone(tx, deed, result, now)
             case Again(action):
-                tried = msgspec.structs.replace(deed, action=action, attempts=deed.attempts + 1, uncertain=False)
-                if tried.attempts % MOST_VERSIONS == 0:
-                    heard = _later(tx, tried, Later("conflict", "The event keeps changing.", None, False), now, random)
-                elif _is_more(action, deed):
-                    ledger.park(tx, tried, now, "conflict", "There are more to invite than before.", uncertain=False)
-                else:
-                    ledger.start(tx, [tried], now)
-                    again.append(tried)
+                tried, heard = _tried_again(tx, deed, action, now, random)
+                again += tried
             case NotDone(skip):
                 ledger.finish(tx, deed, "skipped", now, reason=skip.reason, text=skip.text)
                 heard = [] if skip.reason in SILENT_SKIPS else [skipped(deed.key, skip)]
@@ -107,10 +106,18 @@ def settle(tx: Tx, results: list[tuple[Task, Result]], context: Context, random:
                 overtaken |= {verdict.overtakes.id} if verdict.overtakes is not None else set()
             case SignedOut(text):
                 ledger.park(tx, deed, None, SIGNED_OUT, text, uncertain=deed.uncertain)
+            case Copied() | Removed() | TakenAway() | IdTaken():
+                pass
             case _:
                 assert_never(result)
         name = context.names.get(deed.key.calendar, "")
-        said += [msgspec.structs.replace(outcome, calendar_name=name) for outcome in heard]
+        said += [
+            outcome if outcome.calendar_name else msgspec.structs.replace(outcome, calendar_name=name)
+            for outcome in heard
+        ]
+        copied = NOTHING if deed.id in context.outdated else _of_copies(tx, deed, result, context)
+        more += copied.deeds
+        said += copied.said
     said += _sums(tx, [task.deed for task, _ in results], context)
     resting_until, remark = _quota(tx, [result for _, result in results], context)
     outbox.put(tx, [*said, *remark], now, random)
@@ -157,6 +164,18 @@ def _sums(tx: Tx, deeds: list[Deed], context: Context) -> list[Notice]:
     return sums
 
 
+def _tried_again(tx: Tx, deed: Deed, action: Invite, now: float, random: Random) -> tuple[list[Deed], list[Outcome]]:
+    """Let an invitation go out once more, to another version of its event; return it, if it does, and what is said."""
+    tried = msgspec.structs.replace(deed, action=action, attempts=deed.attempts + 1, uncertain=False)
+    if tried.attempts % MOST_VERSIONS == 0:
+        return [], _later(tx, tried, Later("conflict", "The event keeps changing.", None, False), now, random)
+    if _is_more(action, deed):
+        ledger.park(tx, tried, now, "conflict", "There are more to invite than before.", uncertain=False)
+        return [], []
+    ledger.start(tx, [tried], now)
+    return [tried], []
+
+
 def _is_more(action: Invite, deed: Deed) -> bool:
     """Say whether an action is more invitations than the brake has counted for its deed."""
     counted = len(deed.action.guests) if isinstance(deed.action, Invite) else 0
@@ -194,7 +213,7 @@ def _refused(tx: Tx, deed: Deed, reason: str, text: str, now: float) -> list[Out
     ledger.finish(tx, deed, "refused", now, reason=reason, text=text)
     if isinstance(deed.action, Invite) and not deed.action.event.organised_by_us:
         fates.note(tx, deed.key, deed.action.guests, "refused", now)
-    return [_failure(deed, reason, text, retry_at=None)]
+    return [_failure(tx, deed, reason, text, retry_at=None)]
 
 
 def _later(tx: Tx, deed: Deed, later: Later, now: float, random: Random) -> list[Outcome]:
@@ -204,7 +223,7 @@ def _later(tx: Tx, deed: Deed, later: Later, now: float, random: Random) -> list
     announced = 1 if later.reason == QUOTA else ANNOUNCED_FAILURE
     if deed.attempts != announced or _is_asked_to_wait(later):
         return []
-    return [_failure(deed, later.reason, later.text, retry_at=retry_at)]
+    return [_failure(tx, deed, later.reason, later.text, retry_at=retry_at)]
 
 
 def _is_asked_to_wait(later: Later) -> bool:
@@ -225,15 +244,46 @@ def _vanished(tx: Tx, deed: Deed, now: float) -> list[Outcome]:
     return [of_deed("cancelled", deed, event=known)] if known is not None else []
 
 
+def _of_copies(tx: Tx, deed: Deed, result: Result, context: Context) -> Written:
+    """Let copies follow what came of a deed: of their own, or of one about their source."""
+    run, calendar = _run(deed, context), CalendarKey(deed.key.account, deed.key.calendar)
+    match result:
+        case Copied() | Removed() | TakenAway() | IdTaken():
+            return copywork.ended(tx, deed, result, run)
+        case Never() if isinstance(deed.action, Mirror):
+            return copywork.go_on_with_dates(tx, deed, run)
+        case Never() if isinstance(deed.action, Invite) and not deed.action.event.organised_by_us:
+            return _copied_instead(tx, deed, run)
+        case Alive(event):
+            return copywork.noticed(tx, run, calendar, [event])
+        case Vanished() if isinstance(deed.action, LookUp):
+            gone = Gone(deed.key.event)
+            if is_copy(gone):
+                return copywork.noticed(tx, run, calendar, [gone])
+            return copywork.follow_all(tx, run, context.account, [(deed.key, Verdict(change=gone))], 0, approved=True)
+    return NOTHING
+
+
+def _copied_instead(tx: Tx, deed: Deed, run: Run) -> Written:
+    """Have an event copied to which Google lets us invite nobody, where a rule copies such."""
+    event = calendar_store.event(tx, deed.key)
+    if event is None:
+        return NOTHING
+    verdict = decided_anew(event, case_of(tx, deed, run.policy, run.now))
+    return copywork.follow_all(tx, run, deed.key.account, [(deed.key, verdict)], 0)
+
+
 def _judged_anew(tx: Tx, deed: Deed, event: Event, context: Context) -> Verdict:
     """Treat an event that turned out to be there like one that a listing brought."""
     ledger.finish(tx, deed, "done", context.now)
-    known, waits = calendar_store.event(tx, deed.key), ledger.open_deed(tx, deed.key, "invite")
-    verdict = plan(event, known, waits, case_of(tx, deed, context.policy, context.now))
     calendar = calendar_store.known(tx, CalendarKey(deed.key.account, deed.key.calendar))
+    known, waits = calendar_store.event(tx, deed.key), ledger.open_deed(tx, deed.key, "invite")
+    case = case_of(tx, deed, context.policy, context.now)
     if calendar is not None:
         calendar_store.save(tx, calendar.id, [event])
-    return verdict
+    if is_copy(event):
+        return Verdict()
+    return plan(event, known, waits, case)
 
 
 def case_of(tx: Tx, deed: Deed, policy: Policy, now: float) -> Case:
@@ -255,5 +305,6 @@ def _run(deed: Deed, context: Context) -> Run:
     )
 
 
-def _failure(deed: Deed, reason: str, text: str, *, retry_at: float | None) -> Outcome:
-    return of_deed("failed", deed, reason=reason, reason_text=text, retryable=retry_at is not None, retry_at=retry_at)
+def _failure(tx: Tx, deed: Deed, reason: str, text: str, *, retry_at: float | None) -> Outcome:
+    again = retry_at is not None
+    return told(tx, "failed", deed, reason=reason, reason_text=text, retryable=again, retry_at=retry_at)

@@ -49,6 +49,7 @@ class Effective(Noun, frozen=True, kw_only=True):
     """The settings in force: options with what was switched over MQTT or in the panel."""
 
     auto_invite: bool
+    mirroring: bool = True
     dry_run: bool
     poll_interval: int
     invites_per_hour: int
@@ -56,6 +57,7 @@ class Effective(Noun, frozen=True, kw_only=True):
     patience: int = 1800
     first_sync: str
     invite_emails: tuple[str, ...]
+    central_calendar: str | None = None
     rules: int = 0
     """How many rules there are, beside the obvious one."""
     paused_until: float | None = None
@@ -74,6 +76,8 @@ class Snapshot(Noun, frozen=True, kw_only=True):
     accounts: tuple[AccountStatus, ...] = ()
     token_problems: tuple[str, ...] = ()
     option_problem: str | None = None
+    unwritable: tuple[str, ...] = ()
+    """Target calendars to which none of the accounts may write."""
     notes: tuple[str, ...] = ()
     disk_problem: str | None = None
     broker_connected: bool = False

@@ -61,6 +61,7 @@ class Switchboard:
         settings = self._settings
         return Effective(
             auto_invite=self._flag("auto_invite", None, default=settings.auto_invite),
+            mirroring=self._flag("mirroring", None, default=settings.mirroring),
             dry_run=self._flag("dry_run", None, default=settings.dry_run),
             poll_interval=int(self._switched.get("poll_interval", settings.poll_interval)),
             invites_per_hour=int(self._switched.get("invites_per_hour", settings.invites_per_hour)),
@@ -68,6 +69,7 @@ class Switchboard:
             patience=settings.patience,
             first_sync=settings.first_sync,
             invite_emails=settings.invite_emails,
+            central_calendar=settings.central_calendar,
             rules=len(settings.rules),
             paused_until=self._paused_until(None),
             accounts_off=tuple(key.partition("@")[2] for key in self._switched if self._is_off(key)),
@@ -78,12 +80,18 @@ class Switchboard:
         """Return what is in force for one account."""
         settings = self._settings
         until = max(self._paused_until(None) or 0.0, self._paused_until(account) or 0.0)
+        chosen = [one.email for one in settings.accounts]
         policy = Policy(
-            rules=settings.rules or obvious_rules(settings.invite_emails),
+            rules=settings.rules or obvious_rules(settings.invite_emails, settings.central_calendar),
             auto_invite=self._flag("auto_invite", account, default=settings.auto_invite),
             dry_run=self._flag("dry_run", None, default=settings.dry_run),
             time_zone=settings.time_zone,
             invites_per_hour=self.effective().invites_per_hour,
+            mirroring=self._flag("mirroring", None, default=settings.mirroring),
+            removals_per_pass=settings.removals_per_pass,
+            delete_originals=settings.delete_original,
+            grace=float(settings.grace),
+            place=chosen.index(account) if account in chosen else len(chosen),
         )
         return Orders(
             policy=policy,

@@ -4,26 +4,30 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
-from calbot.actions import Deed, Invite, LookUp
+from calbot.actions import Deed, LookUp
 from calbot.cases import cases
+from calbot.copyrules import calendar_of
+from calbot.copywork import noticed
 from calbot.errors import RetryLater, StaleSyncToken
+from calbot.identity import is_copy
 from calbot.model import CalendarKey, Change, EventKey, Notice, Noun, Outcome, Page, Unreadable
 from calbot.moments import is_past
-from calbot.planner import Verdict, in_order, looks_emptied, plan
+from calbot.planner import Verdict, decided_anew, in_order, is_wanted, looks_emptied, plan
 from calbot.policy import Case, Policy
 from calbot.ports import Calendars, Random
-from calbot.record import Run, enter
-from calbot.rules import judge
+from calbot.record import enter
 from calbot.store import calendars as calendar_store
-from calbot.store import ledger, outbox
+from calbot.store import copies, ledger, outbox
 from calbot.store.calendars import Known
 from calbot.store.database import Database
+from calbot.telling import Run
 
 
 class Order(Noun, frozen=True, kw_only=True):
     """What a pass is to do, and under which policy.
 
-    `room` is how many deeds may go out at once; `believe` accepts a listing that lacks most of what we knew.
+    `room` is how many deeds may go out at once; `believe` accepts a listing that lacks most of what we knew. A calendar
+    may be read for the sake of our copies on it alone (`copies_only`).
     """
 
     key: CalendarKey
@@ -34,6 +38,7 @@ class Order(Noun, frozen=True, kw_only=True):
     seen_at: float
     room: int
     full: bool = False
+    copies_only: bool = False
     invite_existing: bool = False
     believe: bool = False
 
@@ -80,7 +85,8 @@ def sync(
         _doubt(order, known, listing, database)
     first = known.last_success is None
     verdicts = _baseline(order, known, database) if first else _verdicts(order, known, listing, database)
-    return _write_down(order, known, listing, verdicts, database, random)
+    changed = _changed_copies(order, known, listing, database)
+    return _write_down(order, known, listing, verdicts, changed, database, random)
 
 
 def _registered(key: CalendarKey, database: Database) -> Known:
@@ -110,7 +116,7 @@ def _list(
     calendar = order.key.calendar
     first = known.last_success is None
     keep = calendar_store.save if first else calendar_store.stage
-    page = calendars.page(calendar, sync_token=token, page_token=None)
+    page = _wanted(order, calendars.page(calendar, sync_token=token, page_token=None))
     unreadable = list(page.unreadable)
     several = page.next_page is not None or token is None
     if several:
@@ -120,11 +126,18 @@ def _list(
     while (following := page.next_page) is not None:
         tick()
         del page  # So that two pages never lie in memory at once.
-        page = calendars.page(calendar, sync_token=token, page_token=following)
+        page = _wanted(order, calendars.page(calendar, sync_token=token, page_token=following))
         unreadable += page.unreadable
         with database.write() as tx:
             keep(tx, known.id, page.changes)
     return _Listing(page, staged=several and not first, full=token is None, unreadable=tuple(unreadable))
+
+
+def _wanted(order: Order, page: Page) -> Page:
+    """Return a page without what others have on a calendar that is read for our copies alone."""
+    if not order.copies_only:
+        return page
+    return msgspec.structs.replace(page, changes=tuple(change for change in page.changes if is_copy(change)))
 
 
 def _doubt(order: Order, known: Known, listing: _Listing, database: Database) -> None:
@@ -146,14 +159,14 @@ def _chunks(known: Known, listing: _Listing, database: Database) -> Iterator[lis
 
 def _baseline(order: Order, known: Known, database: Database) -> list[tuple[EventKey, Verdict]]:
     """At first sight of a calendar its events are known, not acted on; or invited to, when that was chosen."""
-    if not order.invite_existing:
+    if not order.invite_existing or order.copies_only:
         return []
     case = Case(calendar=order.key, policy=order.policy, now=order.now)
     return [
-        (_key(order, event.id), Verdict(action=action))
+        (_key(order, event.id), verdict)
         for chunk in calendar_store.saved(database.read(), known.id)
-        for event in chunk
-        if isinstance(action := judge(event, case), Invite)
+        for event in sorted(chunk, key=lambda event: event.series is not None)
+        if is_wanted(verdict := decided_anew(event, case))
     ]
 
 
@@ -161,7 +174,7 @@ def _verdicts(order: Order, known: Known, listing: _Listing, database: Database)
     reader = database.read()
     found: dict[str, tuple[EventKey, Verdict]] = {}
     for chunk in _chunks(known, listing, database):
-        changes = in_order(chunk)
+        changes = [change for change in in_order(chunk) if not is_copy(change) or not order.copies_only]
         ids = [change.id for change in changes]
         before, waiting = calendar_store.events(reader, known.id, ids), ledger.open_invitations(reader, order.key, ids)
         for change, case in zip(changes, cases(reader, order.key, changes, order.policy, order.now), strict=True):
@@ -173,6 +186,15 @@ def _verdicts(order: Order, known: Known, listing: _Listing, database: Database)
         return list(found.values())
     unclear = ledger.being_looked_up(reader, order.key) | {item.id for item in listing.unreadable}
     return [*found.values(), *_absences(order, known, unclear, database)]
+
+
+def _changed_copies(order: Order, known: Known, listing: _Listing, database: Database) -> list[Change]:
+    """Return the copies on the calendar that are no longer as we wrote them."""
+    reader, found = database.read(), list[Change]()
+    for chunk in _chunks(known, listing, database):
+        ours = [change for change in chunk if is_copy(change)]
+        found += copies.unlike_written(reader, calendar_of(order.key), ours) if ours else []
+    return found
 
 
 def _absences(order: Order, known: Known, unclear: set[str], database: Database) -> list[tuple[EventKey, Verdict]]:
@@ -196,6 +218,7 @@ def _write_down(
     known: Known,
     listing: _Listing,
     verdicts: list[tuple[EventKey, Verdict]],
+    changed: list[Change],
     database: Database,
     random: Random,
 ) -> Passed:
@@ -217,11 +240,12 @@ def _write_down(
         elif known.last_success is not None:
             calendar_store.save(tx, known.id, page.changes)
         deeds = enter(tx, run, verdicts, order.room, random)
-        outbox.put(tx, _remarks(order, listing, name), order.now, random)
+        seen = noticed(tx, run, order.key, changed)
+        outbox.put(tx, [*_remarks(order, listing, name), *seen.said], order.now, random)
         calendar_store.synced(tx, known.id, page.sync_token or "", name, time_zone, order.now)
     overtaken = frozenset(verdict.overtakes.id for _, verdict in verdicts if verdict.overtakes is not None)
     outdated = frozenset(verdict.outdates.id for _, verdict in verdicts if verdict.outdates is not None)
-    return Passed(name, tuple(deeds), overtaken, outdated)
+    return Passed(name, (*deeds, *seen.deeds), overtaken, outdated)
 
 
 def _remarks(order: Order, listing: _Listing, name: str) -> list[Outcome | Notice]:

@@ -10,13 +10,15 @@ from calbot.identity import present, was_invited
 from calbot.model import CalendarKey, Event, EventKey, Guest, Notice, Noun, Outcome
 from calbot.moments import instant
 from calbot.planner import Verdict
+from calbot.policy import Case, Decision
 from calbot.ports import Random
 from calbot.preview import DAY
-from calbot.record import Run, enter, of_deed
+from calbot.record import enter
 from calbot.rules import weigh
 from calbot.store import calendars as calendar_store
 from calbot.store import fates, ledger, outbox, undoable
 from calbot.store.database import Tx
+from calbot.telling import Run, of_deed
 
 
 class Planned(Noun, frozen=True):
@@ -119,12 +121,26 @@ def wanted(reader: Tx, key: CalendarKey, scope: Scope, run: Run) -> list[tuple[E
     for chunk in calendar_store.saved(reader, known.id) if known is not None else ():
         near = [event for event in chunk if _begins_within(event, scope, run)]
         for event, case in zip(near, cases(reader, key, near, run.policy, run.now), strict=True):
-            action, tried = weigh(event, case)
-            if scope.rule is not None and scope.rule not in {one.rule for one in tried if one.matched}:
+            decision = weigh(event, case)
+            if scope.rule is not None and scope.rule not in {one.rule for one in decision.tried if one.matched}:
                 continue
-            if isinstance(action, Invite) or (isinstance(action, Skip) and action.reason == "dry_run"):
-                verdicts.append((EventKey(key.account, key.calendar, event.id), Verdict(action=action)))
+            verdict = _taken_up(event, decision, case)
+            if verdict is not None:
+                verdicts.append((EventKey(key.account, key.calendar, event.id), verdict))
     return verdicts
+
+
+def _taken_up(event: Event, decision: Decision, case: Case) -> Verdict | None:
+    """Return what is new in a decision about a known event; None when it asks for nothing that was not done before."""
+    dry = [one for one in (decision.action, decision.unmirrored) if isinstance(one, Skip) and one.reason == "dry_run"]
+    action = decision.action if isinstance(decision.action, Invite) or decision.action in dry else None
+    new = bool({link.target for link in decision.links} - {*case.copies, *case.series_copies})
+    if action is None and not new and not dry:
+        return None
+    unmirrored = decision.unmirrored if decision.unmirrored in dry else None
+    return Verdict(
+        action=action, change=event if new else None, links=decision.links if new else None, unmirrored=unmirrored
+    )
 
 
 def take_up(

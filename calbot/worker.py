@@ -9,7 +9,7 @@ from calbot.dispatch import Dispatch
 from calbot.errands import Errands
 from calbot.errors import SignInNeeded
 from calbot.house import House
-from calbot.inbox import Finished, Inbox, Item, PlanAfresh, Push, Resync, TakeBack, TakeUp
+from calbot.inbox import Finished, Inbox, Item, LookAround, PlanAfresh, Push, Resync, TakeBack, TakeUp
 from calbot.model import Notice
 from calbot.planner import BRAKE
 from calbot.ports import Calendars, Clock, Random
@@ -18,6 +18,7 @@ from calbot.schedule import LEAST_WAIT
 from calbot.status import AccountStatus
 from calbot.store import ledger, outbox, parked, switches
 from calbot.store.database import Database
+from calbot.targets import Targets
 
 LOOK_FOR_SIGN_IN = 5.0
 LONGEST_WAIT = 30.0
@@ -37,6 +38,7 @@ class Worker:
         dispatch: Dispatch,
         reading: Reading,
         errands: Errands,
+        targets: Targets,
         database: Database,
         clock: Clock,
         random: Random,
@@ -49,6 +51,7 @@ class Worker:
         self._house = house
         self._dispatch = dispatch
         self._errands = errands
+        self._targets = targets
         self._database = database
         self._clock = clock
         self._random = random
@@ -62,6 +65,7 @@ class Worker:
         """Read what an earlier life left."""
         self.channels.load()
         self.reading.load()
+        self.reading.watch(self._targets.own())
         self._dispatch.load()
         self._said_signed_out = switches.sign_in_problem(self._database.read(), self.email) is not None
         self._report()
@@ -92,6 +96,7 @@ class Worker:
             LONGEST_WAIT,
             self.reading.due_in(),
             self.channels.next_due(self.reading.calendars, wall) - wall,
+            self._targets.next_due(),
         ]
         if self._dispatch.next_parked is not None:
             times.append(self._dispatch.next_parked - wall)
@@ -118,6 +123,8 @@ class Worker:
                     self.reading.ask(item)
                 case PlanAfresh():
                     self._dispatch.plan_afresh()
+                case LookAround():
+                    self._dispatch.find_planned()
                 case TakeBack() | TakeUp():
                     self._errands.ask(item)
         if results:
@@ -134,6 +141,9 @@ class Worker:
 
     def _work(self, google: Calendars) -> None:
         now = self._clock.now()
+        if self._targets.tend(google):
+            self._dispatch.look_again()
+        self.reading.watch(self._targets.own())
         if self.channels.next_due(self.reading.calendars, now) <= now:
             self.channels.tend(self.reading.calendars, google)
         if self.reading.read_what_is_due(google) and self._said_signed_out:

@@ -21,7 +21,7 @@ import pytest
 import yaml
 
 from addon import backup, options
-from calbot import ruleoptions, settings, sources
+from calbot import content, ruleactions, ruleoptions, settings, sources
 from calbot.store.database import BACKUP, Database
 from tests import test_house
 from tests.test_house import PROJECT, ROOT, files
@@ -61,6 +61,9 @@ RELEASED: dict[str, dict[str, object]] = {
 """Options that a user of each released version may have: they must stay valid for ever; a release adds NEXT."""
 NEXT: dict[str, object] = {
     **RELEASED["0.1.0"],
+    "central_calendar": "family@group.calendar.google.com",
+    "mirroring": True,
+    "delete_original": {"enabled": True, "grace": 600},
     "limits": {"invites_per_hour": 20, "removals_per_pass": 0},
     "rules": [
         {"name": "hush", "match": {"visibility": ["private"]}, "do": {"skip": True}},
@@ -84,9 +87,22 @@ NEXT: dict[str, object] = {
                 "visibility": ["default"],
                 "colour": ["basil", "11"],
             },
-            "do": {"invite": ["invite_emails", "carol@example.com"], "skip": False, "send_updates": "externalOnly"},
+            "do": {
+                "invite": ["invite_emails", "carol@example.com"],
+                "mirror": "central_calendar",
+                "mask": "{title} ({calendar})",
+                "delete_original": False,
+                "skip": False,
+                "send_updates": "externalOnly",
+            },
             "continue": True,
         },
+        {
+            "name": "work",
+            "match": {"account": ["carol@example.com"]},
+            "do": {"mirror": "Bob@example.com", "mask": "busy"},
+        },
+        {"name": "move", "match": {"title": "move"}, "do": {"mirror": "true", "delete_original": True}},
         {"match": {}, "do": {"invite": ["invite_emails"]}},
     ],
 }
@@ -351,12 +367,12 @@ def test_the_tab_shows_what_works() -> None:
 
 
 def test_the_tab_shows_what_works_in_a_rule() -> None:
-    """Every matcher, and of the actions those that are not for later."""
+    """Every matcher and every action."""
     rule = CONFIG["schema"]["rules"][0]
 
     assert set(rule) == {"name", "match", "do", "continue"}
     assert set(rule["match"]) == set(ruleoptions._MATCHERS)
-    assert set(rule["do"]) == set(ruleoptions.ACTIONS) - set(ruleoptions._LATER)
+    assert set(rule["do"]) == set(ruleactions.ACTIONS)
 
 
 @pytest.mark.parametrize("version", [*sorted(RELEASED), "next"])
@@ -385,8 +401,10 @@ def test_a_rule_of_the_form_is_the_same_in_calbot_yaml(tmp_path: Path) -> None:
     form.mkdir()
     by_hand.mkdir()
     written = """
-        accounts: [anna@example.com]
+        accounts: [anna@example.com, carol@example.com]
         invite_emails: [bob@example.com]
+        central_calendar: family@group.calendar.google.com
+        delete_original: {enabled: true, grace: 600}
         rules:
           - {name: hush, match: {visibility: private}, do: {skip: true}}
           - name: school
@@ -394,8 +412,11 @@ def test_a_rule_of_the_form_is_the_same_in_calbot_yaml(tmp_path: Path) -> None:
               location: Hall, organiser_is_me: true, event_type: [default, fromGmail], all_day: false, busy: true,
               my_rsvp: [accepted, needsAction], has_guest: teacher@example.com, weekdays: [Mon, tue],
               hours: 8-17, within_days: 90, visibility: default, colour: [basil, 11]}
-            do: {invite: [true, carol@example.com], send_updates: externalOnly}
+            do: {invite: [true, carol@example.com], mirror: true, mask: {title: "{title} ({calendar})"},
+              send_updates: externalOnly}
             continue: true
+          - {name: work, match: {account: carol@example.com}, do: {mirror: bob@example.com, mask: busy}}
+          - {name: move, match: {title: move}, do: {mirror: family@group.calendar.google.com, delete_original: true}}
           - do: {invite: true}
     """
 
@@ -404,7 +425,7 @@ def test_a_rule_of_the_form_is_the_same_in_calbot_yaml(tmp_path: Path) -> None:
     found = [options.load({"CALBOT_DATA": str(place)}) for place in (form, by_hand)]
 
     assert found[0].settings.rules == found[1].settings.rules
-    assert [rule.name for rule in found[0].settings.rules] == ["hush", "school", "rule 3"]
+    assert [rule.name for rule in found[0].settings.rules] == ["hush", "school", "work", "move", "rule 5"]
     assert (found[0].notes, found[1].notes) == ((), ())
 
 
@@ -449,6 +470,25 @@ def test_the_rules_of_the_documentation_work(tmp_path: Path) -> None:
     assert invalid(CONFIG["schema"], {**CONFIG["options"], **yaml.safe_load(found[1])}) == []
     assert [rule.name for rule in rules.settings.rules] == ["hush", "school", "work", "invited", "rest"]
     assert rules.notes == ()
+
+
+def test_the_copies_of_the_documentation_work(tmp_path: Path) -> None:
+    """The example is taken as it stands, and the page names all that may stand in braces."""
+    docs = (ROOT / "DOCS.md").read_text("utf-8")
+    found = re.search(r"## Copies on a shared calendar\n.*?```yaml\n(.*?)```", docs, re.DOTALL)
+    assert found is not None
+    (tmp_path / "calbot.yaml").write_text(found[1], "utf-8")
+
+    taken = options.load({"CALBOT_DATA": str(tmp_path)})
+
+    assert invalid(CONFIG["schema"], {**CONFIG["options"], **yaml.safe_load(found[1])}) == []
+    assert [(rule.name, rule.mirror, rule.mask.shows) for rule in taken.settings.rules] == [
+        ("work", "bob@example.com", "busy"),
+        ("birthdays", "family@group.calendar.google.com", "full"),
+        ("rest", "family@group.calendar.google.com", "template"),
+    ]
+    assert taken.notes == ()
+    assert [name for name in content.NAMES if f"`{{{name}}}`" not in docs] == []
 
 
 def _keys(kind: object) -> list[str]:
@@ -627,7 +667,9 @@ def test_planted_bad_options_are_found() -> None:
         {"do": {"invite": [True]}},
         {"do": {"invite": [None]}},
         {"do": {"send_updates": "nobody"}},
-        {"do": {"mirror": "family@group.calendar.google.com"}},
+        {"do": {"mirror": True}},
+        {"do": {"mask": {"title": "Busy"}}},
+        {"do": {"delete_original": "yes"}},
         {"continue": "on"},
     ]
     planted: list[dict[str, Any]] = [
@@ -641,6 +683,10 @@ def test_planted_bad_options_are_found() -> None:
         {"auto_invite": "on"},
         {"unheard_of": 1},
         {"limits": {"invites_per_hour": 0}},
+        {"central_calendar": ["family@group.calendar.google.com"]},
+        {"mirroring": "on"},
+        {"delete_original": {"grace": 604801}},
+        {"delete_original": True},
         *({"rules": [{"name": "school", "match": {}, "do": {}} | one]} for one in rules),
         {"rules": [{"name": "school", "do": {}}]},
         {"rules": [{"name": "school", "match": {}}]},

@@ -78,16 +78,27 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ),
     (
         *("calbot.store", "calbot.store.*", "calbot.vault", "calbot.clock", "calbot.google.transport"),
-        *("calbot.google.calendars", "calbot.google.accounts", "calbot.google.consent"),
+        *("calbot.google.calendars", "calbot.google.accounts", "calbot.google.consent", "calbot.google.errors"),
         *("calbot.google.gmail", "calbot.google.wallet", "calbot.sources", "calbot.optionfiles"),
     ),
     ("calbot.ports",),
     (
         *("calbot.planner", "calbot.rules", "calbot.matching", "calbot.identity", "calbot.schedule", "calbot.health"),
-        *("calbot.settings", "calbot.ruleoptions", "calbot.moments", "calbot.google.wire", "calbot.google.turns"),
+        *(
+            "calbot.settings",
+            "calbot.ruleoptions",
+            "calbot.ruleactions",
+            "calbot.moments",
+            "calbot.google.wire",
+            "calbot.google.turns",
+        ),
+        *("calbot.google.bodies", "calbot.content", "calbot.occurrences"),
     ),
     ("calbot.checks",),
-    ("calbot.model", "calbot.policy", "calbot.kinds", "calbot.status", "calbot.errors", "calbot", "calbot.google"),
+    (
+        *("calbot.model", "calbot.policy", "calbot.actions", "calbot.kinds", "calbot.status", "calbot.errors"),
+        *("calbot", "calbot.google"),
+    ),
 )
 
 # Within these packages, modules of one floor may import each other (never in a circle).
@@ -121,6 +132,9 @@ SIDEWAYS = {
     ("calbot.errands", "calbot.inbox"),
     ("calbot.gate", "calbot.record"),
     ("calbot.gate", "calbot.settle"),
+    ("calbot.content", "calbot.moments"),
+    ("calbot.content", "calbot.occurrences"),
+    ("calbot.occurrences", "calbot.moments"),
     ("calbot.deeds", "calbot.undo"),
     ("calbot.settle", "calbot.undo"),
     ("calbot.wishes", "calbot.preview"),
@@ -151,6 +165,8 @@ SIDEWAYS = {
     ("calbot.rules", "calbot.matching"),
     ("calbot.settings", "calbot.ruleoptions"),
     ("calbot.ruleoptions", "calbot.matching"),
+    ("calbot.ruleoptions", "calbot.ruleactions"),
+    ("calbot.ruleactions", "calbot.content"),
     ("calbot.rules", "calbot.moments"),
     ("calbot.matching", "calbot.moments"),
     ("calbot.google.accounts", "calbot.vault"),
@@ -159,6 +175,9 @@ SIDEWAYS = {
     ("calbot.errors", "calbot.kinds"),
     ("calbot.model", "calbot.kinds"),
     ("calbot.policy", "calbot.model"),
+    ("calbot.policy", "calbot.actions"),
+    ("calbot.actions", "calbot.model"),
+    ("calbot.actions", "calbot.kinds"),
     ("calbot.policy", "calbot.kinds"),
     ("calbot.status", "calbot.model"),
 }

@@ -12,6 +12,8 @@ from addon.options import Options, load, place
 from calbot.errors import BadOptions
 from calbot.settings import AccountChoice
 
+_OF_COPIES = {"central_calendar", "mirroring", "delete_original.enabled", "delete_original.grace"}
+
 
 def options(data: Path, **environ: str) -> Options:
     """Load with this data directory and nothing else in the environment."""
@@ -85,6 +87,32 @@ def test_the_names_of_earlier_bots_still_work(tmp_path: Path) -> None:
     assert found.notes == (
         "heartbeat_url: the heartbeat comes in a later version; ignored for now.",
         "EXPECTED_CHANNEL_ID: superseded by a secret per channel; you can remove it.",
+    )
+
+
+def test_copies_are_asked_for_in_each_place(tmp_path: Path) -> None:
+    """By file or variable; the panel's table has each option with its origin."""
+    (tmp_path / "options.json").write_text(
+        '{"central_calendar": "family@group.calendar.google.com", "mirroring": true}'
+    )
+    (tmp_path / "calbot.yaml").write_text("delete_original: {enabled: true}\n")
+
+    found = options(tmp_path, CALBOT_MIRRORING="no", CALBOT_DELETE_ORIGINAL_GRACE="0")
+
+    assert [(key, value, origin) for key, value, origin in found.shown() if key in _OF_COPIES] == [
+        ("central_calendar", "family@group.calendar.google.com", "options.json"),
+        ("mirroring", "off", "CALBOT_MIRRORING"),
+        ("delete_original.enabled", "on", "calbot.yaml"),
+        ("delete_original.grace", "0 s", "CALBOT_DELETE_ORIGINAL_GRACE"),
+    ]
+    assert [(key, value) for key, value, _ in options(tmp_path / "absent").shown() if key in _OF_COPIES] == [
+        ("central_calendar", "none"),
+        ("mirroring", "on"),
+        ("delete_original.enabled", "off"),
+        ("delete_original.grace", "3600 s"),
+    ]
+    assert complaint(tmp_path, CALBOT_CENTRAL_CALENDAR="primary").startswith(
+        "CALBOT_CENTRAL_CALENDAR: central_calendar: primary is another calendar in each account; write the id"
     )
 
 
@@ -418,7 +446,9 @@ _json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=3),
     max_leaves=8,
 )
-_known = st.sampled_from(["accounts", "invite_emails", "mqtt", "limits", "push_url", "log_level", "rules", "notify"])
+_known = st.sampled_from(
+    [*("accounts", "invite_emails", "mqtt", "limits", "push_url", "log_level", "rules", "notify"), *sorted(_OF_COPIES)]
+)
 _documents = st.dictionaries(_known | st.text(max_size=10), _json_values, max_size=4).map(json.dumps)
 _GOOD = json.dumps({"invite_emails": ["bob@example.com"], "limits": {"invites_per_hour": 5}, "mqtt": {"host": "b"}})
 

@@ -4,18 +4,20 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from calbot.content import NAMES
 from calbot.errors import BadOptions
-from calbot.policy import Match, Rule
-from calbot.ruleoptions import _MATCHERS, ACTIONS, MOST_RULES, parse_rules
+from calbot.policy import FULL, Mask, Match, Rule
+from calbot.ruleactions import ACTIONS
+from calbot.ruleoptions import _MATCHERS, MOST_RULES, Around, parse_rules
 
 BOB, CAROL = "bob@example.com", "carol@example.com"
 FAMILY = "family@group.calendar.google.com"
 INVITE = {"invite": [BOB]}
 
 
-def rules_of(*written: object, guests: tuple[str, ...] = (), central: str | None = None) -> tuple[Rule, ...]:
+def rules_of(*written: object, central: str | None = None) -> tuple[Rule, ...]:
     """The rules, where none of them is remarkable."""
-    rules, notes = parse_rules(list(written), guests, central, {})
+    rules, notes = parse_rules(list(written), Around(central=central))
     assert notes == ()
     return rules
 
@@ -25,16 +27,16 @@ def match_of(**written: object) -> Match:
     return rules_of({"match": written, "do": INVITE})[0].match
 
 
-def notes_of(*written: object, guests: tuple[str, ...] = (), **watched: tuple[str, ...]) -> tuple[str, ...]:
+def notes_of(*written: object, around: Around | None = None, **watched: tuple[str, ...]) -> tuple[str, ...]:
     """What is remarked about these rules; `anna=("primary",)` watches anna@example.com."""
     accounts = {f"{name}@example.com": calendars for name, calendars in watched.items()}
-    return parse_rules(list(written), guests, FAMILY, accounts)[1]
+    return parse_rules(list(written), around or Around(watched=accounts))[1]
 
 
-def complaint(rules: object, guests: tuple[str, ...] = ()) -> str:
+def complaint(rules: object) -> str:
     """The sentence that refuses these rules."""
     with pytest.raises(BadOptions) as caught:
-        parse_rules(rules, guests, None, {})
+        parse_rules(rules, Around())
     return str(caught.value)
 
 
@@ -122,7 +124,7 @@ def test_no_match_is_every_event() -> None:
 )
 def test_invite_names_guests_or_the_option(value: object, guests: tuple[str, ...]) -> None:
     """`true` and its own name stand for invite_emails; every guest is there once."""
-    rules, _ = parse_rules([{"do": {"invite": value}}], (BOB, CAROL), None, {})
+    rules, _ = parse_rules([{"do": {"invite": value}}], Around(guests=(BOB, CAROL)))
 
     assert rules[0].invite == guests
 
@@ -142,28 +144,82 @@ def test_the_other_actions_and_continue() -> None:
     )
 
 
-def test_actions_of_later_versions_are_checked_and_named() -> None:
-    """One sentence per rule; the rule itself is kept, with what it does today."""
-    written = [
-        {"name": "copy", "match": {"busy": True}, "do": {"mirror": True}},
-        {"name": "move", "match": {"busy": False}, "do": {"mirror": FAMILY, "mask": "busy", "delete_original": True}},
-        {"name": "both", "do": {"invite": BOB, "mirror": "central_calendar", "mask": {"title": "Busy"}}},
-        {"name": "away", "do": {"delete_original": "yes"}, "match": {"title": "x"}},
-    ]
+@pytest.mark.parametrize(
+    ("value", "target"),
+    [
+        (True, FAMILY),
+        (" True ", FAMILY),
+        ("yes", FAMILY),
+        ("Central_Calendar", FAMILY),
+        ("Other@Group.Calendar.google.com", "other@group.calendar.google.com"),
+        (" anna@example.com", "anna@example.com"),
+        (False, None),
+        ("off", None),
+    ],
+)
+def test_mirror_names_a_calendar_or_the_option(value: object, target: str | None) -> None:
+    """`true` and its own name stand for central_calendar; ids are in lower case, as they are compared."""
+    rules, _ = parse_rules([{"do": {"invite": BOB, "mirror": value}}], Around(central=FAMILY))
 
-    rules, notes = parse_rules(written, (), FAMILY, {})
+    assert rules == (Rule("rule 1", (BOB,), mirror=target),)
 
-    assert [rule.invite for rule in rules] == [(), (), (BOB,), ()]
-    assert notes == (
-        "rules, copy: do.mirror: copies come in a later version; ignored for now.",
-        (
-            "rules, move: do.mirror and do.mask and do.delete_original: copies come and deleting originals comes"
-            " in a later version; ignored for now."
-        ),
-        "rules, both: do.mirror and do.mask: copies come in a later version; ignored for now.",
-        "rules, away: do.delete_original: deleting originals comes in a later version; ignored for now.",
-        "rules, away: never reached, because both before it takes every event; change their order.",
+
+@pytest.mark.parametrize(
+    ("value", "mask"),
+    [
+        (None, FULL),
+        ("", FULL),
+        ({}, FULL),
+        ("full", FULL),
+        (" Title", Mask("title")),
+        ("busy", Mask("busy")),
+        ("{title} ({calendar})", Mask("template", "{title} ({calendar})")),
+        ({"title": " Anna: {title} "}, Mask("template", "Anna: {title}")),
+        ({"title": "Anna", "description": None}, Mask("template", "Anna")),
+        ({"title": "Busy", "description": "{location}\n\n{link}\n"}, Mask("template", "Busy", "{location}\n\n{link}")),
+    ],
+)
+def test_mask_is_a_word_or_a_template(value: object, mask: Mask) -> None:
+    """The form has one text: a word, or a title with names in braces; calbot.yaml may have a group of both parts."""
+    assert rules_of({"do": {"mirror": FAMILY, "mask": value}}) == (Rule("rule 1", mirror=FAMILY, mask=mask),)
+
+
+def test_every_name_of_a_part_may_stand_in_a_template() -> None:
+    """What the complaint offers is taken."""
+    words = " ".join(f"{{{name}}}" for name in NAMES)
+
+    assert rules_of({"do": {"mirror": FAMILY, "mask": words}})[0].mask == Mask("template", words)
+
+
+def test_originals_are_deleted_where_a_rule_and_the_option_say_so() -> None:
+    """A rule alone does nothing, which is said; and so is where its guests go."""
+    move = {"name": "move", "match": {"busy": True}, "do": {"mirror": True, "mask": "full", "delete_original": "yes"}}
+    invite = {"name": "invite", "do": {"invite": BOB, "mirror": True, "delete_original": True}}
+    on, off = Around(central=FAMILY, deletes=True), Around(central=FAMILY)
+
+    assert parse_rules([move, invite], on)[0] == (
+        Rule("move", match=Match(busy=True), mirror=FAMILY, delete_original=True),
+        Rule("invite", (BOB,), mirror=FAMILY, delete_original=True),
     )
+    assert notes_of(move, invite, around=off) == (
+        "rules, move: do.delete_original: does nothing while delete_original.enabled is off.",
+        "rules, invite: do.delete_original: does nothing while delete_original.enabled is off.",
+    )
+    assert notes_of(move, invite, around=on) == (
+        "rules, invite: do.invite: its guests are invited to the copy, because the original is deleted.",
+    )
+
+
+def test_a_copy_beside_its_original_is_noted() -> None:
+    """A rule for one calendar alone that copies to that same calendar copies nothing."""
+    family = {"match": {"calendar": [FAMILY.upper()]}, "do": {"mirror": FAMILY}}
+    both = {"match": {"calendar": [FAMILY, "primary"]}, "do": {"mirror": FAMILY}}
+    anna = {"match": {"calendar": "primary"}, "do": {"mirror": "anna@example.com"}}
+    annas = {"match": {"account": "anna@example.com", "calendar": "primary"}, "do": {"mirror": "anna@example.com"}}
+    note = "rules, rule 1: do.mirror: these events are on that calendar already; nothing is copied."
+
+    assert notes_of(family) == notes_of(anna, anna=("primary",)) == notes_of(annas) == (note,)
+    assert notes_of(both) == notes_of(anna) == notes_of(anna, anna=("primary",), bob=("primary",)) == ()
 
 
 def test_rules_that_can_do_nothing_are_noted() -> None:
@@ -194,12 +250,26 @@ def test_guests_whom_rules_forget_are_noted() -> None:
     """Who adds a first rule may not know that invite_emails is then invited by rules only."""
     skip = {"match": {"visibility": "private"}, "do": {"skip": True}}
 
-    assert notes_of(skip, guests=(BOB, CAROL)) == (
+    both = Around(guests=(BOB, CAROL))
+
+    assert notes_of(skip, around=both) == (
         f"rules: none of them invites {BOB} of invite_emails, and where there are rules only they act.",
     )
-    assert notes_of(skip, {"do": {"invite": True}}, guests=(BOB, CAROL)) == ()
-    assert notes_of({"do": {"invite": BOB}, "continue": True}, {"do": {"invite": CAROL}}, guests=(BOB, CAROL)) == ()
-    assert notes_of(guests=(BOB,)) == ()
+    assert notes_of(skip, {"do": {"invite": True}}, around=both) == ()
+    assert notes_of({"do": {"invite": BOB}, "continue": True}, {"do": {"invite": CAROL}}, around=both) == ()
+    assert notes_of(around=both) == ()
+
+
+def test_a_calendar_that_rules_forget_is_noted() -> None:
+    """As with guests: central_calendar alone mirrors nothing where there are rules."""
+    central, other = Around(central=FAMILY), {"do": {"mirror": "other@group.calendar.google.com"}}
+
+    assert (
+        notes_of({"do": INVITE}, around=central)
+        == notes_of(other, around=central)
+        == ("rules: none of them mirrors to central_calendar, and where there are rules only they act.",)
+    )
+    assert notes_of({"do": {"mirror": True}}, around=central) == notes_of(around=central) == ()
 
 
 COMPLAINTS: list[tuple[object, str]] = [
@@ -208,8 +278,11 @@ COMPLAINTS: list[tuple[object, str]] = [
     ([{"do": INVITE}] * 101, "rules: 101 rules are too many; 100 are allowed."),
     (["school"], "rules, rule 1: 'school' is not a group; write [{name: school"),
     ([[]] * 2 + [[[]]], "rules, rule 3: a list is not a group; write ["),
-    ([{}], "rules, rule 1: do: says nothing to do; write invite or skip, like do: {invite: [bob@example.com]}."),
-    ([{"name": "school", "do": {"invite": False}}], "rules, school: do: says nothing to do; write invite or skip"),
+    (
+        [{}],
+        "rules, rule 1: do: says nothing to do; write invite, mirror or skip, like do: {invite: [bob@example.com]}.",
+    ),
+    ([{"name": "school", "do": {"invite": False}}], "rules, school: do: says nothing to do; write invite, mi"),
     ([{"name": "school", "do": {"send_updates": "all"}}], "rules, school: do: says nothing to do; write invite"),
     ([{"name": "school", "do": {"mask": "busy"}}], "rules, school: do: says nothing to do; write invite"),
     ([{"name": "school", "do": "skip"}], "rules, school: do: 'skip' is not a group; it may hold invite and mirror"),
@@ -262,15 +335,58 @@ COMPLAINTS: list[tuple[object, str]] = [
     ),
     (
         [{"do": {"mirror": "Our family"}}],
-        "rules, rule 1: do.mirror: 'Our family' is not a calendar's id; write true, o",
+        (
+            "rules, rule 1: do.mirror: 'our family' is not a calendar's id; "
+            "write true for central_calendar, or a calendar's id like family@group.calendar.google.com."
+        ),
     ),
-    ([{"do": {"mirror": [FAMILY]}}], "rules, rule 1: do.mirror: a list is not text; write true, or an id"),
+    ([{"do": {"mirror": [FAMILY]}}], "rules, rule 1: do.mirror: a list is not text; write true for"),
+    ([{"do": {"mirror": "primary"}}], "rules, rule 1: do.mirror: primary is another calendar in each account; write"),
     (
         [{"do": {"mirror": FAMILY, "mask": "hide"}}],
-        "rules, rule 1: do.mask: 'hide' is not one of the choices; write fu",
+        (
+            "rules, rule 1: do.mask: 'hide' is not one of the choices; "
+            "write full or title or busy, or a title with names in braces, like {title} ({calendar})."
+        ),
     ),
     ([{"do": {"mirror": FAMILY, "mask": {"titel": "x"}}}], "rules, rule 1: do.mask.titel: unknown option; did you mea"),
     ([{"do": {"mirror": FAMILY, "mask": {"title": 5}}}], "rules, rule 1: do.mask.title: 5 is not text; write it in"),
+    (
+        [{"do": {"mirror": FAMILY, "mask": {"title": {"title": None}}}}],
+        'rules, rule 1: do.mask.title: a group is not text; write it in quotes, like "{title} ({calendar})".',
+    ),
+    (
+        [{"do": {"mirror": FAMILY, "mask": {"description": "{link}"}}}],
+        'rules, rule 1: do.mask.title: is empty; write it in quotes, like "{title} ({calendar})".',
+    ),
+    ([{"do": {"mirror": FAMILY, "mask": {"title": "a\nb"}}}], "rules, rule 1: do.mask.title: 'a\\nb' has several lin"),
+    ([{"do": {"mirror": FAMILY, "mask": {"title": "a\0"}}}], "rules, rule 1: do.mask.title: 'a\\x00' holds an invis"),
+    ([{"do": {"mirror": FAMILY, "mask": {"title": "x" * 1001}}}], "rules, rule 1: do.mask.title: 'xxx"),
+    (
+        [{"do": {"mirror": FAMILY, "mask": {"title": "{titel} {x}"}}}],
+        "rules, rule 1: do.mask.title: 'titel' is no name of a part; these are: {title}, {",
+    ),
+    ([{"do": {"mirror": FAMILY, "mask": "{tite}"}}], "rules, rule 1: do.mask: 'tite' is no name of a part; these are"),
+    (
+        [{"do": {"mirror": FAMILY, "mask": "{title} ({calendar"}}],
+        "rules, rule 1: do.mask: '{title} ({calendar' has a brace without its other half; write names like {title}.",
+    ),
+    (
+        [{"do": {**INVITE, "mask": "busy"}}],
+        "rules, rule 1: do.mask: the rule makes no copy that it could mask; add mirror: true, or take mask away.",
+    ),
+    (
+        [{"do": {"skip": True, "delete_original": True}}],
+        "rules, rule 1: do.skip: the event cannot be left alone and have delete_original done too; keep one of the two",
+    ),
+    (
+        [{"do": {**INVITE, "delete_original": True}}],
+        "rules, rule 1: do.delete_original: no copy would stay; add mirror: true, or take it away.",
+    ),
+    (
+        [{"do": {"mirror": FAMILY, "mask": "busy", "delete_original": True}}],
+        "rules, rule 1: do.delete_original: a copy with a mask lacks what the original says; take mask away.",
+    ),
     ([{"do": {"delete_original": "x"}}], "rules, rule 1: do.delete_original: 'x' is neither on nor off; write true"),
 ]
 
@@ -331,6 +447,7 @@ def test_a_bad_matcher_is_named(key: str, value: object, sentence: str) -> None:
 _scalars = (
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.binary(max_size=5) | st.dates()
     | st.sampled_from(["true", BOB, "invite_emails", "mon", "8-17", "private", "primary", "all", "(", "x" * 999])
+    | st.sampled_from(["busy", FAMILY, "{title}"])
 )  # fmt: skip
 _values = st.recursive(
     _scalars,
@@ -346,19 +463,24 @@ _groups = {
 _rule = _values | st.fixed_dictionaries({}, optional=_groups)
 
 
-@given(_values | st.lists(_rule, max_size=4), st.sampled_from([(), (BOB,)]))
-@example([{"name": "\ud800"}], ())
-@example([{"name": "a", "match": {"title": "\x00"}, "do": INVITE}], ())
-def test_whatever_is_written_is_a_rule_or_refused(written: object, guests: tuple[str, ...]) -> None:
-    """Any value ends in rules or in one printable sentence, and guests are only those that were written."""
+_around = st.sampled_from([Around(), Around(guests=(BOB,), central=FAMILY), Around(central=FAMILY, deletes=True)])
+
+
+@given(_values | st.lists(_rule, max_size=4), _around)
+@example([{"name": "\ud800"}], Around())
+@example([{"name": "a", "match": {"title": "\x00"}, "do": INVITE}], Around())
+def test_whatever_is_written_is_a_rule_or_refused(written: object, around: Around) -> None:
+    """Any value ends in rules or in one printable sentence; guests and calendars are only those that were written."""
     try:
-        rules, notes = parse_rules(written, guests, None, {})
+        rules, notes = parse_rules(written, around)
     except BadOptions as refusal:
         said = str(refusal)
         assert said.isprintable() and said.startswith(("rules: ", "rules, "))
     else:
         assert len(rules) <= MOST_RULES and len({rule.name for rule in rules}) == len(rules)
-        assert {guest for rule in rules for guest in rule.invite} <= _texts(written) | {*guests}
+        assert {guest for rule in rules for guest in rule.invite} <= _texts(written) | {*around.guests}
+        assert {rule.mirror for rule in rules} <= _texts(written) | {around.central, None}
+        assert all(rule.mirror and rule.mask == FULL for rule in rules if rule.delete_original)
         assert all(note.isprintable() for note in notes)
 
 

@@ -369,7 +369,7 @@ def test_every_rule_that_was_tried_is_told(event: Event) -> None:
     """With why it matches or not, in order, up to the one with the last word; also where nobody may be invited."""
     given = case(rule("a", title="x"), rule("b", goes_on=True), rule("c", busy=False), rule("d"), rule("e"))
 
-    tried = weigh(event, given)[1]
+    tried = weigh(event, given).tried
 
     assert [(one.rule, one.matched, one.why) for one in tried] == [
         ("a", False, "its title does not match x"),
@@ -481,9 +481,10 @@ cases = st.builds(
 @given(events, cases)
 def test_every_event_and_all_rules_keep_the_promises(event: Event, given: Case) -> None:
     """Whoever is invited is absent, was never asked before, and is named by a rule that matches and may."""
-    action, tried = weigh(event, given)
+    decision = weigh(event, given)
+    action, tried = decision.action, decision.tried
 
-    assert (action, tried) == weigh(event, given) and action == judge(event, given)
+    assert decision == weigh(event, given) and action == judge(event, given)
     matching = [one for one in given.policy.rules if one.name in matched_rules(event, given)]
     assert [why_not(one.match, event, given) for one in matching] == [None] * len(matching)
     if isinstance(action, Skip):
@@ -514,6 +515,7 @@ def test_a_skip_before_all_rules_lets_nobody_in(event: Event, given: Case) -> No
     """Whatever follows it."""
     policy = replace(given.policy, rules=(Rule("calm", skip=True), *given.policy.rules))
 
-    action, tried = weigh(event, replace(given, policy=policy))
+    decision = weigh(event, replace(given, policy=policy))
+    action, tried = decision.action, decision.tried
 
     assert isinstance(action, Skip) and len(tried) == 1

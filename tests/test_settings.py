@@ -18,7 +18,7 @@ COMPLAINTS: list[tuple[dict[str, object], str]] = [
     ({"limits": 5}, "limits: 5 is not a group; it may hold invites_per_hour and removals_per_pass."),
     (
         {"rules": [{"name": "school"}]},
-        "rules, school: do: says nothing to do; write invite or skip, like do: {invite: [bob@example.com]}.",
+        "rules, school: do: says nothing to do; write invite, mirror or skip, like do: {invite: [bob@example.com]}.",
     ),
     (
         {"invite_emails": "bob@example.com"},
@@ -62,6 +62,49 @@ COMPLAINTS: list[tuple[dict[str, object], str]] = [
             "accounts.calendars: 'Family events' is not a calendar's id; "
             "write [primary], or the ids from Google Calendar's settings."
         ),
+    ),
+    (
+        {"central_calendar": "https://calendar.google.com/calendar/ical/family/basic.ics"},
+        (
+            "central_calendar: 'https://calendar.google.com/calendar/ical/family/basic.ics' is a web address; "
+            "write the id that Google Calendar's settings show for it, like family@group.calendar.google.com."
+        ),
+    ),
+    (
+        {"central_calendar": "Primary"},
+        (
+            "central_calendar: primary is another calendar in each account; "
+            "write the id that Google Calendar's settings show for it, like family@group.calendar.google.com."
+        ),
+    ),
+    (
+        {"central_calendar": "de.german#holiday@group.v.calendar.google.com"},
+        (
+            "central_calendar: 'de.german#holiday@group.v.calendar.google.com' is a calendar that Google lets nobody "
+            "write to; write the id that Google Calendar's settings show for it, like family@group.calendar.google.com."
+        ),
+    ),
+    (
+        {"central_calendar": "family%40group.calendar.google.com"},
+        (
+            "central_calendar: 'family%40group.calendar.google.com' is not a calendar's id; "
+            "write the id that Google Calendar's settings show for it, like family@group.calendar.google.com."
+        ),
+    ),
+    (
+        {"central_calendar": ["family@group.calendar.google.com"]},
+        (
+            "central_calendar: a list is not text; "
+            "write the id that Google Calendar's settings show for it, like family@group.calendar.google.com."
+        ),
+    ),
+    ({"mirroring": "on"}, "mirroring: 'on' is neither on nor off; write true or false."),
+    ({"delete_original": True}, "delete_original: true is not a group; it may hold enabled and grace."),
+    ({"delete_original": {"enable": True}}, "delete_original.enable: unknown option; did you mean enabled?"),
+    ({"delete_original": {"enabled": 1}}, "delete_original.enabled: 1 is neither on nor off; write true or false."),
+    (
+        {"delete_original": {"grace": 604_801}},
+        "delete_original.grace: 604801 is too large; write a whole number from 0 to 604800 (seconds).",
     ),
     ({"auto_invite": "yes"}, "auto_invite: 'yes' is neither on nor off; write true or false."),
     ({"dry_run": 1}, "dry_run: 1 is neither on nor off; write true or false."),
@@ -196,38 +239,64 @@ def test_plain_http_is_for_servers_that_stand_in_for_google() -> None:
 
 def test_options_of_later_versions_are_accepted_and_named() -> None:
     """Their defaults are silent; anything else is a sentence, and the start goes on."""
-    silent: dict[str, object] = {
-        "rules": [],
-        "central_calendar": None,
-        "mirroring": True,
-        "delete_original": {"enabled": False, "grace": 3600},
-        "alerts": [],
-        "report_at": None,
-        "heartbeat_url": "",
-    }
-    loud: dict[str, object] = {
-        "central_calendar": "family@group.calendar.google.com",
-        "delete_original": {"enabled": True},
-    }
+    silent: dict[str, object] = {"alerts": [], "report_at": None, "heartbeat_url": ""}
+    loud: dict[str, object] = {"report_at": "07:00", "heartbeat_url": "https://kuma.example.org/x"}
 
     assert parse(silent, endpoints_overridden=False)[1] == ()
     assert parse(loud, endpoints_overridden=False)[1] == (
-        "central_calendar: copies come in a later version; ignored for now.",
-        "delete_original: deleting originals comes in a later version; ignored for now.",
+        "report_at: the daily report comes in a later version; ignored for now.",
+        "heartbeat_url: the heartbeat comes in a later version; ignored for now.",
+    )
+
+
+def test_copies_have_their_calendar_and_their_switch() -> None:
+    """The id in lower case, as it is compared; a blank is none; on unless it is switched off."""
+    family = "family@group.calendar.google.com"
+    settings, notes = parse(
+        {"central_calendar": " Family@group.calendar.google.com", "mirroring": False}, endpoints_overridden=False
+    )
+
+    assert (settings.central_calendar, settings.mirroring, notes) == (family, False, ())
+    for unset in ({}, {"central_calendar": None}, {"central_calendar": " "}, {"mirroring": None}):
+        assert parse(unset, endpoints_overridden=False) == (Settings(), ())
+    assert (Settings().central_calendar, Settings().mirroring) == (None, True)
+
+
+def test_no_original_is_deleted_unless_the_option_and_a_rule_say_so() -> None:
+    """Off by default; on without a rule it does nothing, which is said."""
+    rule = {"do": {"mirror": "family@group.calendar.google.com", "delete_original": True}}
+
+    def found(**raw: object) -> tuple[bool, int, tuple[str, ...]]:
+        settings, notes = parse(raw, endpoints_overridden=False)
+        return settings.delete_original, settings.grace, notes
+
+    assert found() == found(delete_original={}) == found(delete_original={"enabled": None}) == (False, 3600, ())
+    assert found(delete_original={"enabled": True, "grace": 0}, rules=[rule]) == (True, 0, ())
+    assert found(delete_original={"enabled": True}) == (
+        True,
+        3600,
+        ("delete_original.enabled: deletes nothing, because no rule says delete_original.",),
+    )
+    assert found(rules=[rule]) == (
+        False,
+        3600,
+        ("rules, rule 1: do.delete_original: does nothing while delete_original.enabled is off.",),
     )
 
 
 def test_rules_stand_beside_the_guests() -> None:
-    """They know whom `invite_emails` names and which accounts are watched; their notes are the settings' notes."""
+    """They know whom and what the other options name, and which accounts are watched; their notes are the settings'."""
     raw: dict[str, object] = {
         "invite_emails": ["bob@example.com"],
+        "central_calendar": "family@group.calendar.google.com",
         "accounts": ["anna@example.com"],
-        "rules": [{"match": {"account": "carl@example.com"}, "do": {"invite": True}}],
+        "rules": [{"match": {"account": "carl@example.com"}, "do": {"invite": True, "mirror": True}}],
     }
 
     settings, notes = parse(raw, endpoints_overridden=False)
 
-    assert settings.rules == (Rule("rule 1", ("bob@example.com",), match=Match(accounts=("carl@example.com",))),)
+    match, family = Match(accounts=("carl@example.com",)), "family@group.calendar.google.com"
+    assert settings.rules == (Rule("rule 1", ("bob@example.com",), match=match, mirror=family),)
     assert notes == (
         "rules, rule 1: match.account: carl@example.com is not among the accounts; nothing is matched there.",
     )
@@ -255,6 +324,7 @@ def test_a_whole_float_counts_as_a_number() -> None:
     [
         ("auto_invite", True, True),
         ("auto_invite", "OFF", False),
+        ("mirroring", "OFF", False),
         ("dry_run", " on ", True),
         ("poll_interval", "120", 120),
         ("poll_interval", 120.0, 120),
@@ -287,7 +357,7 @@ def test_switches_understand_what_dashboards_send(key: str, value: object, meant
             "bob@example.com",
             (
                 "'invite_emails': cannot be switched while running; "
-                "these can: auto_invite, dry_run, paused, poll_interval, invites_per_hour."
+                "these can: auto_invite, mirroring, dry_run, paused, poll_interval, invites_per_hour."
             ),
         ),
     ],
@@ -315,6 +385,8 @@ _keys = st.sampled_from(
         "push_url",
         "first_sync",
         "alerts",
+        "central_calendar",
+        "mirroring",
         "delete_original",
     ]
 )

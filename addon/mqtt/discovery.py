@@ -178,6 +178,7 @@ def _conditions(parts: _Parts, topics: Topics) -> None:
 
 def _switches(parts: _Parts, topics: Topics) -> None:
     parts.switch("auto_invite", "Auto-invite", topics.settings, topics, {}, ic="mdi:account-plus")
+    parts.switch("mirroring", "Mirroring", topics.settings, topics, {}, ic="mdi:calendar-multiple")
     parts.switch("dry_run", "Dry run", topics.settings, topics, {}, ic="mdi:test-tube", ent_cat="config")
     parts.switch("paused", "Paused", topics.settings, topics, {}, ic="mdi:pause-circle", ent_cat="config")
     limit: Component = {"ent_cat": "config", "ic": "mdi:speedometer"}
@@ -199,6 +200,7 @@ def _diagnostics(parts: _Parts, topics: Topics) -> None:
     add("outbox", "Events to tell", topics.health, "outbox", "mdi:tray-full", stat_cla="measurement")
     add("held", "Held", topics.health, "held", "mdi:hand-back-right", stat_cla="measurement")
     add("invited_total", "Invitations", topics.counters, "invited_total", "mdi:counter", stat_cla="total_increasing")
+    add("mirrored_total", "Copies", topics.counters, "mirrored_total", "mdi:counter", stat_cla="total_increasing")
     add("failed_total", "Failures", topics.counters, "failed_total", "mdi:counter", stat_cla="total_increasing")
     add("version", "Version", topics.info, "version", "mdi:tag")
     told = ("id", "command", "final", "code", "message", "data", "duplicate", "duration_ms")

@@ -18,7 +18,7 @@ _SHORTER = ((1024, 128), (512, 64), (256, 32), (128, 16), (64, 8), (40, 4), (40,
 _LAST_RESORT = (24, 1)
 _MOST_KEYS = 16
 _HEAD = frozenset({"v", "id", "seq", "ts", "iid", "event_type"})
-_NEVER_CUT = _HEAD | {"event_id", "run_id", "account_id", "calendar_id", "batch_id", "command", "code"}
+_NEVER_CUT = _HEAD | {"event_id", "copy_id", "run_id", "account_id", "calendar_id", "batch_id", "command", "code"}
 _ADDRESS = re.compile(r"[^\s\"'<>,;:()]+@[^\s\"'<>,;:()]+")
 _MACHINE_WORDS = frozenset(
     (
@@ -26,6 +26,7 @@ _MACHINE_WORDS = frozenset(
         "command",
         "command_id",
         "confirm_token",
+        "copy_id",
         "decision",
         "event_id",
         "reason",

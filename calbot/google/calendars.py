@@ -1,4 +1,4 @@
-"""The Calendars port over Google's official client: one account's calls, its errors translated in one place."""
+"""The Calendars port over Google's official client: one account's calls, and the one retry policy."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -9,29 +9,23 @@ from googleapiclient.errors import HttpError
 from googleapiclient.model import JsonModel
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
 
-from calbot.errors import (
-    CalbotError,
-    ChangedMeanwhile,
-    Deleted,
-    NotFound,
-    Refused,
-    RetryLater,
-    SignInNeeded,
-    StaleSyncToken,
-    Uncertain,
-)
-from calbot.google import wire
-from calbot.google.transport import AccountHttp, asked_to_wait
-from calbot.kinds import FailureReason, SendUpdates
-from calbot.model import Channel, Event, Gone, Page
+from calbot.errors import Deleted, NotFound, Refused, RetryLater, StaleSyncToken, Uncertain
+from calbot.google import bodies, wire
+from calbot.google.errors import reason_of, translated
+from calbot.google.transport import AccountHttp
+from calbot.kinds import SendUpdates
+from calbot.model import Change, Channel, Content, Event, Gone, Page
 from calbot.ports import Clock, Random
 
 DEFAULT_API = "https://www.googleapis.com/calendar/v3/"
 PAGE_SIZE = 2500
 CHANNEL_SECONDS = 7 * 86400
 NO_PUSH = "pushNotSupportedForRequestedResource"
+NO_ACCESS = frozenset({"forbidden", "requiredAccessLevel"})
 _TRIES = 3
 _LONGEST_BRIDGE = 4.0
+_QUIETLY = {"sendUpdates": "none"}
+_WHOLE_EVENT = {"fields": wire.EVENT_FIELDS, "prettyPrint": False}
 T = TypeVar("T")
 
 
@@ -63,19 +57,6 @@ def service(api: str) -> Any:
 
 class _NoHttp:
     """Stands where `build` wants a transport; each call brings its account's own."""
-
-
-class _ErrorItem(msgspec.Struct):
-    reason: str = ""
-
-
-class _ErrorBody(msgspec.Struct):
-    status: str = ""
-    errors: tuple[_ErrorItem, ...] = ()
-
-
-class _ErrorAnswer(msgspec.Struct):
-    error: _ErrorBody
 
 
 class GoogleCalendars:
@@ -118,22 +99,19 @@ class GoogleCalendars:
     def get(self, calendar: str, event_id: str) -> Event:
         """Return the event as it is now. Raises Deleted when it is, NotFound when Google knows nothing of it."""
         call = self._events.get(calendarId=calendar, eventId=event_id, fields=wire.EVENT_FIELDS, prettyPrint=False)
-        found = self._read(call, wire.change)
-        if isinstance(found, Gone):
-            raise Deleted("The event is deleted.", "not_found")
-        return found
+        return _alive(self._read(call, wire.change))
 
     def add_guests(
         self, calendar: str, event: Event, guests: tuple[str, ...], stamp: str | None, send_updates: SendUpdates
     ) -> Event:
         """Add `guests`, and our stamp unless it is None, to exactly this version of the event."""
-        return self._write_guests(calendar, event, wire.with_guests(event, guests, stamp), stamp, send_updates)
+        return self._write_guests(calendar, event, bodies.with_guests(event, guests, stamp), stamp, send_updates)
 
     def remove_guests(
         self, calendar: str, event: Event, guests: tuple[str, ...], stamp: str | None, send_updates: SendUpdates
     ) -> Event:
         """Take `guests` off exactly this version of the event."""
-        return self._write_guests(calendar, event, wire.without_guests(event, guests, stamp), stamp, send_updates)
+        return self._write_guests(calendar, event, bodies.without_guests(event, guests, stamp), stamp, send_updates)
 
     def _write_guests(
         self, calendar: str, event: Event, body: dict[str, object], stamp: str | None, send_updates: SendUpdates
@@ -147,11 +125,80 @@ class GoogleCalendars:
             body=body,
         )
         call.headers["If-Match"] = event.etag
-        written = self._write(call, wire.change)
-        if isinstance(written, Gone):
-            raise Deleted("The event was deleted meanwhile.", "not_found")
+        written = _alive(self._write(call, wire.change))
         kept = event.stamp if stamp is None else stamp
         return msgspec.structs.replace(event, etag=written.etag, guests=written.guests, stamp=kept)
+
+    def role(self, calendar: str) -> str:
+        """Return this account's role on the calendar, in Google's words; `none` when Google does not show it at all."""
+        call = self._events.list(calendarId=calendar, maxResults=1, fields="accessRole", prettyPrint=False)
+        try:
+            return self._read(call, wire.role)
+        except NotFound:
+            return "none"
+        except Refused as error:
+            if isinstance(error.__cause__, HttpError) and reason_of(error.__cause__) in NO_ACCESS:
+                return "none"
+            raise
+
+    def insert(self, calendar: str, event_id: str, content: Content, stamp: str) -> Event:
+        """Make an event with this id that shows this; return it as Google made it. Nobody is mailed."""
+        body = {"id": event_id, **bodies.of_content(content, stamp)}
+        call = self._events.insert(calendarId=calendar, body=body, **_QUIETLY, **_WHOLE_EVENT)
+        return _alive(self._write(call, wire.change))
+
+    def rewrite(
+        self, calendar: str, event_id: str, content: Content, stamp: str, etag: str | None, *, revive: bool = False
+    ) -> Event:
+        """Make the event show exactly this; return it as Google made it. Nobody is mailed.
+
+        Only its creator can change an event's source; Google does not say whether it ignores or refuses others' wishes.
+        """
+        body = bodies.of_change(event_id, content, stamp, revive=revive)
+        try:
+            return self._patch(calendar, event_id, body, etag)
+        except Refused as error:
+            if error.reason != "forbidden":
+                raise
+        del body["source"]
+        return self._patch(calendar, event_id, body, etag)
+
+    def restore(self, calendar: str, event_id: str) -> Event:
+        """Bring a deleted event back; return it. Nobody is mailed."""
+        return self._patch(calendar, event_id, {"status": "confirmed"}, None)
+
+    def _patch(self, calendar: str, event_id: str, body: dict[str, object], etag: str | None) -> Event:
+        call = self._events.patch(calendarId=calendar, eventId=event_id, body=body, **_QUIETLY, **_WHOLE_EVENT)
+        if etag is not None:
+            call.headers["If-Match"] = etag
+        return _alive(self._write(call, wire.change))
+
+    def remove(self, calendar: str, event_id: str, etag: str | None = None) -> None:
+        """Delete the event. Nobody is mailed."""
+        call = self._events.delete(calendarId=calendar, eventId=event_id, **_QUIETLY)
+        if etag is not None:
+            call.headers["If-Match"] = etag
+        self._write(call, lambda _: None)
+
+    def whole(self, calendar: str, event_id: str) -> str:
+        """Return all that Google has of the event, as its JSON, for keeping."""
+        call = self._events.get(calendarId=calendar, eventId=event_id, prettyPrint=False)
+        text, found = self._read(call, wire.whole)
+        _alive(found)
+        return text
+
+    def insert_whole(self, calendar: str, event_id: str, whole: str) -> Event:
+        """Make an event of what `whole` kept, under this id; return it. Nobody is mailed."""
+        body = {"id": event_id, **bodies.of_whole(whole)}
+        call = self._events.insert(
+            calendarId=calendar,
+            body=body,
+            conferenceDataVersion=1,
+            supportsAttachments=True,
+            **_QUIETLY,
+            **_WHOLE_EVENT,
+        )
+        return _alive(self._write(call, wire.change))
 
     def open_channel(self, channel: Channel, token: str) -> Channel | None:
         """Open a push channel; return it with its resource id and expiry, None when the calendar has no push."""
@@ -166,7 +213,7 @@ class GoogleCalendars:
         try:
             opened = self._write(call, wire.channel)
         except Refused as error:
-            if isinstance(error.__cause__, HttpError) and _reason(error.__cause__) == NO_PUSH:
+            if isinstance(error.__cause__, HttpError) and reason_of(error.__cause__) == NO_PUSH:
                 return None
             raise
         return msgspec.structs.replace(channel, resource_id=opened.resource_id, expires=opened.expires)
@@ -202,68 +249,18 @@ class GoogleCalendars:
         try:
             body: bytes = call.execute(http=self._http, num_retries=0)
         except HttpError as error:
-            raise _translated(error, write=write) from error
+            raise translated(error, write=write) from error
         return body
 
     def _jitter(self, state: RetryCallState) -> float:
         return self._random.uniform(0.1, min(_LONGEST_BRIDGE, 0.5 * 2**state.attempt_number))
 
 
+def _alive(found: Change) -> Event:
+    if isinstance(found, Gone):
+        raise Deleted("The event is deleted.", "not_found")
+    return found
+
+
 def _passes_soon(error: BaseException) -> bool:
     return isinstance(error, RetryLater) and (error.after or 0.0) <= _LONGEST_BRIDGE
-
-
-def _reason(error: HttpError) -> str:
-    try:
-        answer = msgspec.json.decode(error.content, type=_ErrorAnswer)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return ""
-    return answer.error.errors[0].reason if answer.error.errors else answer.error.status
-
-
-def _retry_after(error: HttpError) -> float | None:
-    return asked_to_wait(error.resp.get("retry-after"))
-
-
-_LIMITS: dict[str, FailureReason] = {
-    "rateLimitExceeded": "rate_limited",
-    "userRateLimitExceeded": "quota_user",
-    "quotaExceeded": "calendar_limits",
-    "calendarUsageLimitsExceeded": "calendar_limits",
-    "dailyLimitExceeded": "quota_project",
-}
-
-
-def _translated(error: HttpError, *, write: bool) -> CalbotError:
-    """Say in our words what Google refused: `errors[0].reason` decides, never the message (errors guide)."""
-    status, reason = int(error.resp.status), _reason(error)
-    text = f"Google answered {status} {reason}".rstrip() + "."
-    if reason in _LIMITS or status == 429:
-        return RetryLater(text, _LIMITS.get(reason, "rate_limited"), _retry_after(error))
-    match status:
-        case 401 if reason.startswith("push."):
-            return Refused(text, "forbidden")
-        case 401:
-            # The token was renewed just before: a sign-in that is dead fails there, so this one passes.
-            return RetryLater("Google does not accept a token that it has just given.", "auth_expired")
-        case 403 if reason == "insufficientPermissions":
-            return SignInNeeded("The sign-in lacks the permission to use calendars.", "auth_revoked")
-        case 404:
-            return NotFound(text, "not_found")
-        case 410 if reason in {"fullSyncRequired", "updatedMinTooLongAgo"}:
-            return StaleSyncToken(text, "conflict")
-        case 410:
-            return Deleted(text, "not_found")
-        case 412:
-            return ChangedMeanwhile(text, "conflict")
-        case 409:
-            return RetryLater(text, "conflict")
-        case _ if status >= 500 or status == 408:
-            unsure = Uncertain if write else RetryLater
-            return unsure(text, "upstream_5xx", _retry_after(error))
-        case _ if not reason:  # Somebody on the way answered: Google itself gives a reason.
-            return RetryLater(text, "upstream_5xx", _retry_after(error))
-        case 403:
-            return Refused(text, "forbidden")
-        case _:
-            return Refused(text, "invalid_request")

@@ -1,4 +1,4 @@
-"""Google's JSON to our nouns and back. What cannot be read is named, never guessed."""
+"""Google's JSON to our nouns. What cannot be read is named, never guessed."""
 
 import msgspec
 
@@ -10,8 +10,10 @@ LIST_FIELDS = (
     "nextPageToken,nextSyncToken,summary,timeZone,items(id,etag,status,iCalUID,eventType,summary,description,"
     "location,start,end,recurrence,recurringEventId,originalStartTime,creator,organizer,attendees,"
     "attendeesOmitted,visibility,transparency,locked,privateCopy,guestsCanInviteOthers,guestsCanModify,colorId,"
-    "htmlLink,extendedProperties/private)"
+    "htmlLink,hangoutLink,conferenceData/entryPoints(entryPointType,uri),attachments/fileUrl,"
+    "extendedProperties/private)"
 )
+HTTPS = "https://"
 EVENT_FIELDS = LIST_FIELDS[LIST_FIELDS.index("(") + 1 : -1]
 
 
@@ -41,6 +43,15 @@ class _Properties(_Wire):
     private: dict[str, str] = {}
 
 
+class _EntryPoint(_Wire):
+    entry_point_type: str = ""
+    uri: str = ""
+
+
+class _Conference(_Wire):
+    entry_points: tuple[_EntryPoint, ...] = ()
+
+
 class _Item(_Wire):
     id: str
     etag: str = ""
@@ -67,6 +78,9 @@ class _Item(_Wire):
     guests_can_modify: bool = False
     color_id: str = ""
     html_link: str = ""
+    hangout_link: str = ""
+    conference_data: _Conference | None = None
+    attachments: tuple[msgspec.Raw, ...] = ()
     extended_properties: _Properties | None = None
 
 
@@ -76,6 +90,7 @@ class _Listing(_Wire):
     next_sync_token: str | None = None
     summary: str = ""
     time_zone: str = ""
+    access_role: str = ""
 
 
 class _Named(_Wire):
@@ -119,6 +134,25 @@ def name(body: bytes) -> str:
         return _decode_listing(body).summary
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise RetryLater("Google's answer is not what it should be.", "upstream_5xx") from error
+
+
+def role(body: bytes) -> str:
+    """Read the asking account's role from a listing. Raises RetryLater when there is none in it."""
+    try:
+        found = _decode_listing(body).access_role
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise RetryLater("Google's answer is not what it should be.", "upstream_5xx") from error
+    if not found:
+        raise RetryLater("Google's answer names no role.", "upstream_5xx")
+    return found
+
+
+def whole(body: bytes) -> tuple[str, Change]:
+    """Read one event and keep its text. Raises RetryLater when it is not one."""
+    try:
+        return body.decode(), change(body)
+    except UnicodeDecodeError as error:
+        raise RetryLater("Google's answer about an event is not what it should be.", "upstream_5xx") from error
 
 
 def change(body: bytes) -> Change:
@@ -167,27 +201,22 @@ def _change(item: _Item) -> Change:
         locked=item.locked or item.private_copy,
         guests_may_invite=item.guests_can_invite_others or item.guests_can_modify,
         time_zone=item.start.time_zone if item.start else "",
+        end_time_zone=item.end.time_zone if item.end else "",
         colour=item.color_id,
-        link=item.html_link if item.html_link.startswith("https://") else "",
+        link=item.html_link if item.html_link.startswith(HTTPS) else "",
+        meeting=_meeting(item),
+        attached=bool(item.attachments),
         stamp=private.get(STAMP_KEY, ""),
         copy_of=private.get(COPY_KEY, ""),
     )
 
 
-def with_guests(event: Event, guests: tuple[str, ...], stamp: str | None) -> dict[str, object]:
-    """Return the body of the inviting PATCH: every entry as Google gave it, the new ones after them."""
-    attendees = [msgspec.json.decode(guest.entry) for guest in event.guests]
-    return _guest_list([*attendees, *({"email": guest} for guest in guests)], stamp)
-
-
-def without_guests(event: Event, guests: tuple[str, ...], stamp: str | None) -> dict[str, object]:
-    """Return the body of the PATCH that takes these guests off and leaves every other entry as Google gave it."""
-    return _guest_list([msgspec.json.decode(one.entry) for one in event.guests if one.email not in guests], stamp)
-
-
-def _guest_list(attendees: list[object], stamp: str | None) -> dict[str, object]:
-    body: dict[str, object] = {"attendees": attendees}
-    return body if stamp is None else body | {"extendedProperties": {"private": {STAMP_KEY: stamp}}}
+def _meeting(item: _Item) -> str:
+    if item.hangout_link.startswith(HTTPS):
+        return item.hangout_link
+    entries = item.conference_data.entry_points if item.conference_data else ()
+    videos = (entry.uri for entry in entries if entry.entry_point_type == "video")
+    return next((uri for uri in videos if uri.startswith(HTTPS)), "")
 
 
 class _Opened(_Wire):

@@ -63,12 +63,42 @@ def save(tx: Tx, calendar_id: int, changes: Iterable[Change]) -> None:
         "ON CONFLICT DO UPDATE SET etag = excluded.etag, body = excluded.body",
         ((calendar_id, event.id, event.etag, _encode(event)) for event in latest if isinstance(event, Event)),
     )
-    gone = [(calendar_id, change.id) for change in latest if isinstance(change, Gone)]
-    tx.executemany("DELETE FROM event WHERE calendar_id = ? AND id = ?", gone)
+    gone = [change for change in latest if isinstance(change, Gone)]
+    tx.executemany("DELETE FROM event WHERE calendar_id = ? AND id = ?", [(calendar_id, one.id) for one in gone])
+    _note_dates(tx, calendar_id, latest)
+
+
+def _note_dates(tx: Tx, calendar_id: int, changes: Iterable[Change]) -> None:
+    """Remember which dates of series are cancelled: Google names them once, and they stay so."""
+    for change in changes:
+        if change.series is None:
+            if isinstance(change, Gone):
+                tx.execute("DELETE FROM cancelled_date WHERE calendar_id = ? AND series = ?", (calendar_id, change.id))
+        elif isinstance(change, Gone):
+            tx.execute(
+                "INSERT OR REPLACE INTO cancelled_date (calendar_id, series, id, original_start) VALUES (?, ?, ?, ?)",
+                (calendar_id, change.series, change.id, change.original_start),
+            )
+        else:
+            tx.execute(
+                "DELETE FROM cancelled_date WHERE calendar_id = ? AND series = ? AND id = ?",
+                (calendar_id, change.series, change.id),
+            )
+
+
+def cancelled_dates(tx: Tx, key: EventKey) -> list[Gone]:
+    """Return the cancelled dates of a series."""
+    rows = tx.execute(
+        "SELECT id, series, original_start FROM cancelled_date WHERE series = ? AND calendar_id = "
+        "(SELECT id FROM calendar WHERE account = ? AND calendar = ?)",
+        (key.event, key.account, key.calendar),
+    )
+    return [Gone(*row) for row in rows]
 
 
 def forget_events(tx: Tx, calendar_id: int) -> None:
     """Drop what a first listing that did not come to its end has left."""
+    tx.execute("DELETE FROM cancelled_date WHERE calendar_id = ?", (calendar_id,))
     tx.execute("DELETE FROM event WHERE calendar_id = ?", (calendar_id,))
 
 
@@ -160,6 +190,12 @@ def take_over_stage(tx: Tx, calendar_id: int) -> None:
         f"DELETE FROM event WHERE calendar_id = ?1 AND id IN (SELECT id FROM {latest} WHERE etag IS NULL)",
         (calendar_id,),
     )
+    gone = tx.execute(
+        "SELECT body FROM staged WHERE rowid IN (SELECT max(rowid) FROM staged WHERE calendar_id = ?1 GROUP BY id) "
+        "AND etag IS NULL",
+        (calendar_id,),
+    ).fetchall()
+    _note_dates(tx, calendar_id, [_decode_change(body) for (body,) in gone])
 
 
 def events(tx: Tx, calendar_id: int, ids: Iterable[str]) -> dict[str, Event]:

@@ -5,7 +5,18 @@ from typing import Any
 
 import msgspec
 
-from calbot.actions import Action, Deed, Invite, LookUp, Retract, Skip
+from calbot.actions import (
+    Action,
+    Deed,
+    DeleteOriginal,
+    Invite,
+    LookUp,
+    Mirror,
+    RemoveCopy,
+    RestoreOriginal,
+    Retract,
+    Skip,
+)
 from calbot.kinds import DeedState, Verb
 from calbot.model import CalendarKey, Event, EventKey, Noun
 from calbot.store.database import Tx
@@ -16,7 +27,7 @@ COLUMNS = (
     "id, account, calendar, event, verb, state, action, attempts, retry_at, uncertain, reason, run_id, source, "
     "seen_at, batch_size, batch_index, approved, reason_text"
 )
-_OPEN = "finished_at IS NULL AND state IN ('planned', 'started', 'parked', 'held')"
+OPEN = "finished_at IS NULL AND state IN ('planned', 'started', 'parked', 'held')"
 """The first half lets SQLite use the index of open rows."""
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Action).decode
@@ -36,8 +47,18 @@ def _verb(action: Action) -> Verb:
             return "look_up"
         case Retract():
             return "retract"
-        case Invite() | Skip():
+        case Invite():
             return "invite"
+        case Skip():
+            return action.verb
+        case Mirror():
+            return "mirror"
+        case RemoveCopy():
+            return "remove_copy"
+        case DeleteOriginal():
+            return "delete_original"
+        case RestoreOriginal():
+            return "restore_original"
 
 
 def add(
@@ -60,8 +81,8 @@ def add(
         stay = Stay(action.reason, action.text)
     cursor = tx.execute(
         "INSERT INTO deed (account, calendar, event, verb, state, action, reason, reason_text, retry_at, rule, run_id,"
-        " source, seen_at, planned_at, finished_at, batch_size, batch_index, guests, approved, started_at) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " source, seen_at, planned_at, finished_at, batch_size, batch_index, guests, approved, started_at, copy) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             key.account,
             key.calendar,
@@ -80,6 +101,7 @@ def add(
             _guests(action),
             approved,
             now if state == "started" else None,
+            action.copy.id if isinstance(action, Mirror | RemoveCopy | DeleteOriginal | RestoreOriginal) else None,
         ),
     )
     return Deed(
@@ -130,8 +152,12 @@ def finish(
     reason: str | None = None,
     text: str | None = None,
     written: Event | None = None,
+    etag: str | None = None,
 ) -> None:
-    """Close the row; `written` is the event after our write, kept with the guests before it."""
+    """Close the row; `written` is the event after our write, kept with the guests before it.
+
+    Of a copy, Google's version of what was written is enough.
+    """
     before = None if isinstance(deed.action, LookUp) else deed.action.event
     tx.execute(
         "UPDATE deed SET state = ?, finished_at = ?, reason = ?, reason_text = ?, before = ?, after = ?, etag = ?, "
@@ -143,7 +169,7 @@ def finish(
             text,
             _guest_list(before) if written else None,
             _guest_list(written) if written else None,
-            written.etag if written else None,
+            written.etag if written else etag,
             deed.attempts,
             _encode(deed.action),
             deed.id,
@@ -223,7 +249,7 @@ def done(tx: Tx, key: EventKey) -> list[Deed]:
 
 def open_deeds(tx: Tx, account: str) -> list[Deed]:
     """Return the unfinished rows of an account, oldest first."""
-    rows = tx.execute(f"SELECT {COLUMNS} FROM deed WHERE account = ? AND {_OPEN} ORDER BY id", (account,))
+    rows = tx.execute(f"SELECT {COLUMNS} FROM deed WHERE account = ? AND {OPEN} ORDER BY id", (account,))
     return [deed_in(row) for row in rows]
 
 
@@ -235,7 +261,7 @@ def open_invitations(tx: Tx, calendar: CalendarKey, ids: Sequence[str]) -> dict[
         marks = ",".join("?" * len(some))
         rows = tx.execute(
             f"SELECT {COLUMNS} FROM deed WHERE account = ? AND calendar = ? AND event IN ({marks}) "
-            f"AND verb = 'invite' AND {_OPEN}",
+            f"AND verb = 'invite' AND {OPEN}",
             (calendar.account, calendar.calendar, *some),
         )
         found |= {deed.key.event: deed for deed in map(deed_in, rows)}
@@ -245,7 +271,7 @@ def open_invitations(tx: Tx, calendar: CalendarKey, ids: Sequence[str]) -> dict[
 def being_looked_up(tx: Tx, calendar: CalendarKey) -> set[str]:
     """Return the events of a calendar whose look-up is not finished."""
     rows = tx.execute(
-        f"SELECT event FROM deed WHERE account = ? AND calendar = ? AND verb = 'look_up' AND {_OPEN}",
+        f"SELECT event FROM deed WHERE account = ? AND calendar = ? AND verb = 'look_up' AND {OPEN}",
         (calendar.account, calendar.calendar),
     )
     return {event for (event,) in rows}
@@ -254,7 +280,7 @@ def being_looked_up(tx: Tx, calendar: CalendarKey) -> set[str]:
 def open_deed(tx: Tx, key: EventKey, verb: Verb) -> Deed | None:
     """Return the unfinished row of this verb for an event."""
     row = tx.execute(
-        f"SELECT {COLUMNS} FROM deed WHERE account = ? AND calendar = ? AND event = ? AND verb = ? AND {_OPEN}",
+        f"SELECT {COLUMNS} FROM deed WHERE account = ? AND calendar = ? AND event = ? AND verb = ? AND {OPEN}",
         (key.account, key.calendar, key.event, verb),
     ).fetchone()
     return deed_in(row) if row else None
@@ -271,7 +297,7 @@ def of_run(tx: Tx, account: str, run_id: str) -> dict[str, int]:
 
 def counts(tx: Tx, account: str) -> dict[str, int]:
     """Return how many open rows there are, by state."""
-    rows = tx.execute(f"SELECT state, count(*) FROM deed WHERE account = ? AND {_OPEN} GROUP BY state", (account,))
+    rows = tx.execute(f"SELECT state, count(*) FROM deed WHERE account = ? AND {OPEN} GROUP BY state", (account,))
     return {str(state): int(count) for state, count in rows}
 
 

@@ -69,4 +69,33 @@ MIGRATIONS: tuple[str, ...] = (
         fate TEXT NOT NULL, at REAL NOT NULL, PRIMARY KEY (account, calendar, event, email)
     ) WITHOUT ROWID;
     """,
+    """
+    CREATE TABLE copy (
+        id INTEGER PRIMARY KEY, uid TEXT NOT NULL, original_start TEXT NOT NULL, target TEXT NOT NULL,
+        generation INTEGER NOT NULL DEFAULT 0, event_id TEXT NOT NULL,
+        series INTEGER REFERENCES copy (id) ON DELETE CASCADE,
+        state TEXT NOT NULL DEFAULT 'planned', etag TEXT, content BLOB, colour TEXT NOT NULL DEFAULT '',
+        changed_at REAL NOT NULL
+    );
+    CREATE UNIQUE INDEX copy_meeting ON copy (uid, original_start, target, coalesce(series, 0));
+    CREATE UNIQUE INDEX copy_event ON copy (target, event_id);
+    CREATE INDEX copy_series ON copy (series) WHERE series IS NOT NULL;
+    CREATE TABLE source (
+        account TEXT NOT NULL, calendar TEXT NOT NULL, event TEXT NOT NULL,
+        copy INTEGER NOT NULL REFERENCES copy (id) ON DELETE CASCADE,
+        link BLOB, place INTEGER NOT NULL, PRIMARY KEY (account, calendar, event, copy)
+    ) WITHOUT ROWID;
+    CREATE INDEX source_copy ON source (copy);
+    CREATE TABLE cancelled_date (
+        calendar_id INTEGER NOT NULL REFERENCES calendar (id) ON DELETE CASCADE,
+        series TEXT NOT NULL, id TEXT NOT NULL, original_start TEXT,
+        PRIMARY KEY (calendar_id, series, id)
+    ) WITHOUT ROWID;
+    CREATE TABLE target (calendar TEXT PRIMARY KEY, account TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE original (
+        deed INTEGER PRIMARY KEY, whole TEXT NOT NULL, at REAL NOT NULL
+    );
+    ALTER TABLE deed ADD COLUMN copy INTEGER;
+    CREATE INDEX deed_copy ON deed (copy) WHERE copy IS NOT NULL;
+    """,
 )

@@ -7,7 +7,8 @@ import pytest
 from calbot.actions import Deed
 from calbot.model import CalendarKey
 from calbot.planner import Verdict
-from calbot.record import Run, enter
+from calbot.record import enter
+from calbot.telling import Run
 from calbot.store import ledger
 from tests.engine.scenes import (
     HOUR,

@@ -6,9 +6,11 @@ import msgspec
 import pytest
 
 from calbot.model import Answer, Command
-from calbot.settings import Settings
+from calbot.policy import Policy, Rule
+from calbot.rules import obvious_rules
+from calbot.settings import AccountChoice, Settings
 from calbot.store import commands
-from tests.household import ANNA, BOB, CAROL, INVITE_BOB, NO_BRAKE
+from tests.household import ANNA, BOB, CAROL, FAMILY, INVITE_BOB, NO_BRAKE
 from tests.simulation.simulation import Simulation
 
 Simulate = Callable[..., Simulation]
@@ -172,6 +174,43 @@ def test_auto_invite_of_one_account_survives_a_restart(simulate: Simulate) -> No
     simulation.until_quiet()
 
     assert simulation.invitations() == [annas]
+
+
+def test_mirroring_is_switched_for_the_whole_installation(simulate: Simulate) -> None:
+    """Over its option, until that is edited; an account cannot have it for itself."""
+    simulation = simulate(settings=msgspec.structs.replace(INVITE_BOB, central_calendar=FAMILY))
+    simulation.until_quiet()
+    before = simulation.engine.orders(ANNA).policy.mirroring
+
+    simulation.command("set", key="mirroring", value="off")
+    simulation.command("set", key="mirroring", value=True, account=ANNA)
+    simulation.restart()
+    kept = simulation.engine.snapshot.settings.mirroring, simulation.engine.orders(ANNA).policy.mirroring
+
+    assert (before, kept) == (True, (False, False))
+    assert "whole installation" in simulation.notices("command_failed")[0].text
+
+
+def test_what_the_options_say_of_copies_is_in_force(simulate: Simulate) -> None:
+    """Without rules the obvious one mirrors; accounts stand as they were chosen, all others behind them."""
+    chosen = (AccountChoice(CAROL), AccountChoice(ANNA))
+    wanted = Settings(
+        accounts=chosen, central_calendar=FAMILY, delete_original=True, grace=60, removals_per_pass=7, mirroring=False
+    )
+    board = simulate(settings=wanted).engine.switchboard
+
+    policies = [board.orders(account, 0.0).policy for account in (CAROL, ANNA, BOB)]
+
+    assert [policy.place for policy in policies] == [0, 1, 2]
+    assert policies[0] == Policy(
+        rules=(Rule("central_calendar", mirror=FAMILY),),
+        mirroring=False,
+        removals_per_pass=7,
+        delete_originals=True,
+        grace=60.0,
+    )
+    assert obvious_rules((BOB,), FAMILY) == (Rule("invite_emails", (BOB,), mirror=FAMILY, uninvitable_only=True),)
+    assert (obvious_rules((BOB,), None), obvious_rules((), None)) == ((Rule("invite_emails", (BOB,)),), ())
 
 
 def test_every_command_gets_one_final_answer(simulate: Simulate) -> None:

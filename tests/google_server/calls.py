@@ -78,7 +78,7 @@ def body_of(request: Request) -> Doc:
 def events_list(call: Incoming) -> Answer:
     world = call.world
     calendar, role = world.calendar_for(call.account, call.calendar)
-    view = View.of(call.request, role)
+    view = View.of(call.request, role, call.account)
     envelope = views.events_envelope(calendar, role)
     if not envelope["description"]:
         del envelope["description"]
@@ -93,7 +93,7 @@ def events_instances(call: Incoming) -> Answer:
     page = listing.instances_page(call.world, calendar, parent, call.request)
     envelope = views.events_envelope(calendar, role)
     del envelope["description"]
-    return _page(call, View.of(call.request, role), envelope, page)
+    return _page(call, View.of(call.request, role, call.account), envelope, page)
 
 
 def _page(call: Incoming, view: View, envelope: Doc, page: listing.Page) -> Answer:
@@ -111,7 +111,7 @@ def _page(call: Incoming, view: View, envelope: Doc, page: listing.Page) -> Answ
 
 
 def _event(call: Incoming, row: Row, role: str = "") -> Answer:
-    view = View.of(call.request, role)
+    view = View.of(call.request, role, call.account)
     text = views.event_texts(call.world, [row], view, listed=False)[0]
     return Answer(text + "\n" if view.is_pretty else text, row.doc["etag"])
 

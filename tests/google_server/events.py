@@ -69,6 +69,10 @@ CHOICES = {
     "visibility": {"default", "public", "private", "confidential"},
 }
 ANSWERS = {"needsAction", "declined", "tentative", "accepted"}
+TEXTS = ("summary", "description", "location")
+UNSEEN = dict.fromkeys(sign for sign in [*range(0x20), 0x7F] if chr(sign) not in "\n\t")
+"""Control characters, which Google takes out of texts; of CRLF the line feed stays."""
+COLOURS = frozenset(str(number) for number in range(1, 12))
 TYPES = frozenset({"default", "birthday", "focusTime", "fromGmail", "outOfOffice", "workingLocation"})
 ON_PRIMARY_ONLY = frozenset({"focusTime", "outOfOffice", "workingLocation", "birthday"})
 CHANGEABLE = {
@@ -125,6 +129,13 @@ def checked(doc: Doc, time_zone: str) -> Doc:
     for key, choices in CHOICES.items():
         if key in result and result[key] not in choices:
             raise errors.invalid(f"Invalid value for: {result[key]} is not a valid value")
+    for key in TEXTS:
+        if isinstance(result.get(key), str):
+            result[key] = result[key].translate(UNSEEN)
+    if "colorId" in result and result["colorId"] not in COLOURS:
+        raise errors.invalid("Invalid event color.")
+    if "source" in result:
+        _check_source(result["source"])
     if "attendees" in result:
         result["attendees"] = _attendees(result["attendees"])
     result["reminders"] = _reminders(result.get("reminders") or {"useDefault": True})
@@ -171,7 +182,8 @@ def _time(when: Doc, side: str, time_zone: str) -> Doc:
         raise errors.invalid(f"Invalid {side} time.") if given else errors.required(f"Missing {side} time.")
     try:
         if "date" in given:
-            return {"date": date.fromisoformat(when["date"]).isoformat()}
+            named = {"timeZone": when["timeZone"]} if when.get("timeZone") else {}
+            return {"date": date.fromisoformat(when["date"]).isoformat(), **named}
         moment = datetime.fromisoformat(when["dateTime"])
     except (TypeError, ValueError) as error:
         raise errors.bad_value(f"{side}.{next(iter(given))}", str(when[next(iter(given))])) from error
@@ -191,6 +203,14 @@ def moment(when: Doc) -> datetime:
     if "date" in when:
         return datetime.fromisoformat(when["date"]).replace(tzinfo=UTC)
     return datetime.fromisoformat(when["dateTime"])
+
+
+def _check_source(given: Any) -> None:
+    """A page that the event was made from: title and address, http or https."""
+    if not isinstance(given, dict) or not (given.get("title") and given.get("url")):
+        raise errors.required("Missing source title or url.")
+    if not str(given["url"]).startswith(("http://", "https://")):
+        raise errors.invalid("Invalid source url.")
 
 
 def _attendees(given: Any) -> list[Doc]:

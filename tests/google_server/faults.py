@@ -23,6 +23,7 @@ REFUSALS: dict[str, Callable[[], Refusal]] = {
     "unavailable": lambda: errors.backend_error(503),
     "notFound": errors.not_found,
     "conflict": errors.conflict,
+    "duplicate": errors.duplicate,
     "preconditionFailed": errors.precondition_check_failed,
     "conditionNotMet": errors.condition_not_met,
     "fullSyncRequired": errors.full_sync_required,

@@ -136,6 +136,7 @@ class Switches:
 
     `page_sizes`: the sizes of the next pages (0 gives an empty one). `non_organizer`: refuse | local.
     `revive`: allow | refuse (403 when a deleted event is confirmed again).
+    `source_of_others`: ignore | refuse (403), when `source` is written by somebody who did not create the event.
     `exceptions_first`: full lists bring the changed dates of series before their parents.
     `dates_inherit_private`: a date that is changed by itself begins with the private properties of its series.
     `quota_per_minute`: None counts only. `push_gap`: step of the message numbers.
@@ -147,6 +148,7 @@ class Switches:
     page_sizes: list[int] = field(default_factory=list)
     non_organizer: str = "refuse"
     revive: str = "allow"
+    source_of_others: str = "ignore"
     exceptions_first: bool = False
     dates_inherit_private: bool = True
     quota_per_minute: int | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tests.google_server import errors
@@ -39,9 +39,10 @@ class View:
     most_guests: int | None
     busy_only: bool = False
     hide_private: bool = False
+    reader: str = ""
 
     @classmethod
-    def of(cls, request: Request, role: str = "") -> View:
+    def of(cls, request: Request, role: str = "", reader: str = "") -> View:
         fields, most = request.one("fields") or "", request.one("maxAttendees")
         layout = request.one("prettyPrint") not in {"false", "False", "0"}
         tree = field_tree(fields) if fields else None
@@ -54,6 +55,7 @@ class View:
             int(most) if most else None,
             role == "freeBusyReader",
             role in NO_PRIVATE_DETAILS,
+            reader,
         )
 
     def below(self, name: str) -> View | None:
@@ -63,7 +65,7 @@ class View:
         part = self.tree.get(name, self.tree.get("*"))
         if part is None:
             return None
-        return View(part, f"{name}/{self.fields}", self.is_pretty, self.most_guests, self.busy_only, self.hide_private)
+        return replace(self, tree=part, fields=f"{name}/{self.fields}")
 
     def text(self, document: Doc) -> str:
         """The document as the body of an answer."""
@@ -77,10 +79,13 @@ def event_texts(world: World, rows: list[Row], view: View, *, listed: bool) -> l
     seen = f"{listed}{view.most_guests}{view.busy_only}{view.hide_private}{view.is_pretty}{view.fields}"
     texts = []
     for row in rows:
-        key = seen + "omitted" if omitted and row.doc["id"] in omitted else seen
+        left_out = bool(omitted) and row.doc["id"] in omitted
+        key = seen + "omitted" if left_out else seen
+        if "source" in row.doc:
+            key += view.reader
         text = row.rendered.get(key)
         if text is None:
-            document = event_document(row, view, listed=listed, omitted=key is not seen)
+            document = event_document(row, view, listed=listed, omitted=left_out)
             world.check("Event", document)
             shown = selected(document, view.tree)
             text = pretty(shown, 2 if listed else 0) if view.is_pretty else compact(shown)
@@ -97,6 +102,8 @@ def event_document(row: Row, view: View, *, listed: bool, omitted: bool) -> Doc:
     private = doc.get("visibility") in {"private", "confidential"}
     if view.busy_only or (view.hide_private and private):
         return {**{key: doc[key] for key in BUSY_ONLY if key in doc}, "visibility": "private"}
+    if "source" in doc and view.reader != doc["creator"]["email"]:
+        doc = {key: value for key, value in doc.items() if key != "source"}
     guests = doc.get("attendees", [])
     if omitted or (view.most_guests is not None and len(guests) > view.most_guests):
         own = [one for one in guests if one.get("self")]

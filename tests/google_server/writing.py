@@ -86,6 +86,7 @@ def patch(world: World, calendar: Calendar, event_id: str, body: Doc, write: Wri
         own: Doc = next((one for one in fields["attendees"] if _is(one, calendar.id)), {})
         answer = {key: own[key] for key in guests.OWN_ANSWER if key in own}
         fields["attendees"] = guests.with_answer(row.doc, calendar.id, answer).get("attendees", [])
+    _keep_source(world, row.doc, fields, write)
     return _replace(world, calendar, row, events.merged(row.doc, fields), body, write)
 
 
@@ -93,8 +94,20 @@ def update(world: World, calendar: Calendar, event_id: str, body: Doc, write: Wr
     """Put the body in place of all that can be written."""
     row = find(world, calendar, event_id)
     fields = events.writable(body, attachments=write.attachments, conference=write.conference)
+    _keep_source(world, row.doc, fields, write)
     kept = {key: value for key, value in row.doc.items() if key in events.READ_ONLY}
     return _replace(world, calendar, row, {**kept, **events.merged({}, fields)}, body, write)
+
+
+def _keep_source(world: World, doc: Doc, fields: Doc, write: Write) -> None:
+    """Only the creator sees and changes what an event was made from."""
+    if doc["creator"]["email"] == write.actor:
+        return
+    given = fields.pop("source", None)
+    if given is not None and given != doc.get("source") and world.switches.source_of_others == "refuse":
+        raise errors.forbidden()
+    if "source" in doc:
+        fields["source"] = doc["source"]
 
 
 def delete(world: World, calendar: Calendar, event_id: str, write: Write) -> None:
@@ -151,6 +164,10 @@ def _replace(world: World, calendar: Calendar, row: Row, wanted: Doc, body: Doc,
     _match(row, write)
     if row.deleted and wanted.get("status") == "confirmed" and world.switches.revive == "refuse":
         raise errors.forbidden()
+    if "recurringEventId" in before and wanted.get("recurrence"):
+        raise errors.invalid("Recurrence of a single date cannot be set.")
+    if "conferenceData" in before and "conferenceData" not in wanted:
+        wanted.pop("hangoutLink", None)
     if wanted.get("status") == "cancelled" and not row.deleted:
         delete(world, calendar, before["id"], Write(write.actor, write.send_updates))
         return calendar.rows[before["id"]]
@@ -246,7 +263,8 @@ def _is(guest: Doc, email: str) -> bool:
 
 
 def _drop_lost_exceptions(world: World, calendar: Calendar, parent: Doc) -> None:
-    dates = {recurrence.instance_id(parent["id"], one) for one in recurrence.occurrences(parent)}
+    originals = recurrence.occurrences(parent) if parent.get("recurrence") else ()
+    dates = {recurrence.instance_id(parent["id"], one) for one in originals}
     for name in calendar.exceptions[parent["id"]]:
         row = calendar.rows[name]
         if name not in dates and not row.deleted:
@@ -289,17 +307,20 @@ def head(world: World, calendar: Calendar, event_id: str, uid: str | None, actor
 
 
 def _conference(doc: Doc, event_id: str) -> Doc:
-    request = (doc.get("conferenceData") or {}).get("createRequest")
-    if not request or "entryPoints" in doc["conferenceData"]:
-        return doc
+    data = doc.get("conferenceData") or {}
+    request = data.get("createRequest")
+    if not request or "entryPoints" in data:
+        meets = data.get("conferenceSolution", {}).get("key", {}).get("type") == "hangoutsMeet"
+        doors = [one["uri"] for one in data.get("entryPoints", ()) if one.get("entryPointType") == "video"]
+        return {**doc, "hangoutLink": doors[0]} if meets and doors else doc
     link = f"https://meet.example.com/{event_id}"
-    data = {
+    made = {
         "createRequest": {**request, "status": {"statusCode": "success"}},
         "entryPoints": [{"entryPointType": "video", "uri": link, "label": link}],
         "conferenceSolution": {"key": {"type": "hangoutsMeet"}, "name": "Google Meet"},
         "conferenceId": event_id,
     }
-    return {**doc, "conferenceData": data, "hangoutLink": link}
+    return {**doc, "conferenceData": made, "hangoutLink": link}
 
 
 def starts(doc: Doc) -> datetime:

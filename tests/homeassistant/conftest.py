@@ -12,6 +12,7 @@ from calbot.clock import SystemClock
 from tests.google_server.control import Control
 from tests.google_server.http import GoogleServer
 from tests.homeassistant.core import FOLDER, HomeAssistant
+from tests.household import CAROL, FAMILY
 from tests.mqtt.world import MOSQUITTO, Mosquitto
 from tests.service.running import ANNA, BOB, Listener, Service, wait_for
 
@@ -51,6 +52,10 @@ class World:
         self.wait_for_event("invited", event)
         return event
 
+    def invite_anna(self, title: str) -> str:
+        """Let somebody else ask Anna to something, so that Bob cannot be invited to it; return its id."""
+        return str(self.google.invite_from_outside(ANNA, CAROL, {"summary": title})["id"])
+
     def wait_for_event(self, event_type: str, event: str) -> None:
         def came() -> bool:
             return any(told["event_id"] == event for told in self.listener.events(event_type))
@@ -78,7 +83,8 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     home = HomeAssistant(version, place, broker.port)
     with GoogleServer(SystemClock(), [ANNA, BOB], allow_http_push=True) as google:
         listener = Listener(broker.port)
-        service = Service(directory / "data", google, broker.port)
+        google.control.add_calendar(ANNA, FAMILY, "Family")
+        service = Service(directory / "data", google, broker.port, central_calendar=FAMILY)
         service.sign_in(ANNA)
         service.start()
         try:

@@ -18,6 +18,7 @@ from addon.mqtt.topics import Topics
 from calbot.status import AccountStatus
 from tests.homeassistant.chromium import PROGRAM, Chromium
 from tests.homeassistant.conftest import World
+from tests.household import FAMILY
 from tests.service.running import ANNA, BOB, wait_for
 
 pytestmark = pytest.mark.homeassistant
@@ -155,6 +156,13 @@ def rested(world: World) -> bool:
     return max((datetime.fromisoformat(one["ts"]) for one in answers), default=LONG_AGO) < datetime.now(UTC) - MUCH
 
 
+def last_outcome(world: World) -> Any:
+    """What the event entity told last."""
+    entity = world.home.entity("event.calbot_events")
+    assert entity is not None
+    return entity["attributes"]
+
+
 def hold(world: World) -> list[str]:
     """Have old events taken up, more of them than the hour has room for; return them."""
     wait_for(lambda: rested(world), 15, "ten quiet seconds")
@@ -224,6 +232,24 @@ def test_auto_invite_off_leaves_new_events_alone(world: World, switch: str) -> N
 
     assert read(world, "auto_invite") is True
     assert world.guests(world.invite()) == [BOB]
+
+
+def test_a_copy_fires_the_event_entity(world: World) -> None:
+    """Of what nobody can be invited to; off there is none, and on again the next one has its copy."""
+    turn(world, "switch.calbot_mirroring", "off")
+    assert setting(world, "mirroring") is False
+    world.wait_for_event("skipped", world.invite_anna("School play"))
+
+    turn(world, "switch.calbot_mirroring", "on")
+    event = world.invite_anna("Concert")
+
+    assert setting(world, "mirroring") is True
+    wait_for(lambda: last_outcome(world)["event_type"] == "mirrored", 30, "the event entity shows the copy")
+    told = last_outcome(world)
+    assert (told["event_id"], told["target_calendar"]) == (event, FAMILY)
+    assert world.google.event(FAMILY, told["copy_id"])["summary"] == "Concert"
+    assert [copy["id"] for copy in world.google.events(FAMILY)] == [told["copy_id"]]
+    assert world.guests(event) == [ANNA]
 
 
 def test_a_dry_run_writes_nothing_to_google(world: World) -> None:
@@ -341,6 +367,13 @@ def test_a_restart_fires_no_ghost(world: World, happens: str) -> None:
     assert [one for one in world.home.problems(mark) if not any(word in one for word in excused)] == []
 
 
+def test_a_sensor_counts_the_copies(world: World) -> None:
+    """Each once, over all the restarts."""
+    made = {told["copy_id"] for told in world.listener.events("mirrored")}
+
+    world.home.wait_state("sensor.calbot_mirrored_total", str(len(made)), 35)
+
+
 def test_a_device_that_the_user_deletes_comes_back_on_republish_only(world: World) -> None:
     """Also not when Calbot restarts."""
     identifier = f"calbot_{world.iid}_{world.aid}"
@@ -372,6 +405,7 @@ def test_the_pages_of_the_devices_show_everything(world: World, tmp_path: Path) 
         )
         assert all(word in text for word in ("Problem", "Action needed", "Status", "Resync now", "Dry run", "Paused"))
         assert all(word in text for word in ("Calendar events", "System events", "Push notifications", "Version"))
+        assert all(word in text for word in ("Mirroring", "Copies"))
         assert all(
             word in text for word in ("Undo last change", "Approve held", "Discard held", "Invitations per hour")
         )

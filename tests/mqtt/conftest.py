@@ -1,14 +1,25 @@
-"""Fixtures of the MQTT tests: a broker, an observer of everything, a house with a bridge in it."""
+"""Fixtures of the MQTT tests: a broker, an observer of everything, a house with a bridge, a home with an engine."""
 
+import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.mqtt.world import MOSQUITTO, House, Mosquitto, Observer
+from addon.mqtt.bridge import Bridge
+from addon.mqtt.connection import MqttOptions
+from addon.mqtt.encoding import Detail
+from calbot.clock import SystemRandom
+from calbot.health import assess
+from calbot.settings import Settings
+from tests.household import ANNA, BOB, Household
+from tests.mqtt.home import Home
+from tests.mqtt.schemas import check, name_for
+from tests.mqtt.world import MOSQUITTO, House, Mosquitto, Observer, wait_until
 
 MakeHouse = Callable[..., House]
+MakeHome = Callable[..., Home]
 MakeObserver = Callable[..., Observer]
 
 
@@ -76,3 +87,40 @@ def house(make_house: MakeHouse, observer: Observer) -> House:
     made = make_house()
     made.start()
     return made
+
+
+@pytest.fixture
+def make_home(tmp_path: Path, broker: Mosquitto, observer: Observer) -> Iterator[MakeHome]:
+    """Makes households that speak; when they end, everything that was heard keeps to its schema.
+
+    Anna may write to the calendar that gets the copies.
+    """
+    with contextlib.ExitStack() as opened:
+
+        def make(detail: Detail = "standard", **settings: Any) -> Home:
+            wanted = {"invite_emails": (BOB,), "time_zone": "Europe/Berlin", **settings}
+            household = Household(tmp_path, [ANNA], Settings(**wanted))
+            if "central_calendar" in wanted:
+                household.google.add_calendar(ANNA, wanted["central_calendar"], "Family")
+            opened.enter_context(household)
+            bridge = Bridge(
+                engine=household.engine,
+                database=household.database,
+                broker=broker.address,
+                options=MqttOptions(event_detail=detail),
+                assess=assess,
+                version="0.1.0",
+                clock=household.clock,
+                random=SystemRandom(),
+            )
+            bridge.start()
+            opened.callback(bridge.stop)
+            wait_until(lambda: bridge.connected)
+            wait_until(lambda: household.has_read(ANNA), 20)
+            return Home(household, observer, bridge)
+
+        yield make
+    for message in observer.seen:
+        name = name_for(message.topic)
+        if name is not None and message.payload and message.topic.startswith("calbot/") and name != "command":
+            check(name, message.payload)

@@ -1,112 +1,16 @@
 """What a person decides over MQTT, with the real engine behind it: undo, approve, discard, explain, preview, apply."""
 
-import contextlib
-from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from addon.mqtt.bridge import Bridge
-from addon.mqtt.connection import MqttOptions
 from addon.mqtt.encoding import Detail
-from calbot.clock import SystemRandom
-from calbot.health import assess
-from calbot.settings import Settings
-from tests.household import ANNA, BOB, CAROL, Household
-from tests.mqtt.schemas import check, name_for
-from tests.mqtt.world import Mosquitto, Observer, wait_until
+from tests.household import ANNA, BOB, CAROL
+from tests.mqtt.conftest import MakeHome
+from tests.mqtt.home import TITLE
+from tests.mqtt.world import wait_until
 
-TITLE = "Dinner with the neighbours"
 DETAILS: tuple[Detail, ...] = ("minimal", "standard", "full")
-
-
-class Home:
-    """Anna's household with the MQTT bridge at it, and somebody who listens and commands."""
-
-    def __init__(self, household: Household, observer: Observer, bridge: Bridge) -> None:
-        self.household = household
-        self.observer = observer
-        self.bridge = bridge
-        self._asked = 0
-
-    def ask(self, command: str, **args: Any) -> Any:
-        """Send a command; return its final answer."""
-        self._asked += 1
-        name = f"{command}-{self._asked}"
-        self.observer.send(f"calbot/command/{command}", {"v": 1, "id": name, "args": args})
-        wait_until(lambda: any(answer["final"] for answer in self.observer.answers(name, 1)), 20)
-        return next(answer for answer in self.observer.answers(name, 1) if answer["final"])
-
-    def told(self, event_type: str, stream: str = "calendar") -> list[Any]:
-        """What was told on a stream so far, of one type."""
-        heard = [message.json for message in self.observer.on(f"calbot/event/{stream}")]
-        return [message for message in heard if message["event_type"] == event_type]
-
-    def wait_told(self, event_type: str, count: int = 1, stream: str = "calendar") -> list[Any]:
-        """The same, once that are so many."""
-        wait_until(lambda: len(self.told(event_type, stream)) >= count, 20)
-        return self.told(event_type, stream)
-
-    def invite(self) -> Any:
-        """Let Anna make an event; what was told when Bob was invited to it."""
-        before = len(self.told("invited"))
-        self.household.create(summary=TITLE)
-        self.household.look()
-        return self.wait_told("invited", before + 1)[-1]
-
-    def brake(self, events: int = 4) -> Any:
-        """Let Anna make more events than the hour has room for; what was told of the brake."""
-        held, told = len(self.told("held")), len(self.told("brake_on", "system"))
-        for _ in range(events):
-            self.household.create(summary=TITLE)
-        self.household.look()
-        self.wait_told("held", held + events)
-        return self.wait_told("brake_on", told + 1, "system")[-1]
-
-    def guests(self, event: str) -> list[str]:
-        """Who is on an event at Google."""
-        found = self.household.google.event(ANNA, event).get("attendees", [])
-        assert isinstance(found, list)
-        return [guest["email"] for guest in found]
-
-    def account(self) -> Any:
-        """What was told of Anna's account last."""
-        return self.observer.on(f"calbot/account/{self.household.engine.snapshot.accounts[0].aid}/state")[-1].json
-
-
-MakeHome = Callable[..., Home]
-
-
-@pytest.fixture
-def make_home(tmp_path: Path, broker: Mosquitto, observer: Observer) -> Iterator[MakeHome]:
-    """Makes households that speak; when they end, everything that was heard keeps to its schema."""
-    with contextlib.ExitStack() as opened:
-
-        def make(detail: Detail = "standard", **settings: Any) -> Home:
-            wanted = {"invite_emails": (BOB,), "time_zone": "Europe/Berlin", **settings}
-            household = opened.enter_context(Household(tmp_path, [ANNA], Settings(**wanted)))
-            bridge = Bridge(
-                engine=household.engine,
-                database=household.database,
-                broker=broker.address,
-                options=MqttOptions(event_detail=detail),
-                assess=assess,
-                version="0.1.0",
-                clock=household.clock,
-                random=SystemRandom(),
-            )
-            bridge.start()
-            opened.callback(bridge.stop)
-            wait_until(lambda: bridge.connected)
-            wait_until(lambda: household.has_read(ANNA), 20)
-            return Home(household, observer, bridge)
-
-        yield make
-    for message in observer.seen:
-        name = name_for(message.topic)
-        if name is not None and message.payload and message.topic.startswith("calbot/") and name != "command":
-            check(name, message.payload)
 
 
 def test_an_undo_takes_back_what_its_token_names(make_home: MakeHome) -> None:

@@ -118,6 +118,7 @@ def test_the_entities_are_those_of_the_contract_that_this_version_can_serve() ->
     assert told == {
         *("event.events", "event.system", "binary_sensor.problem", "binary_sensor.action_needed", "sensor.status"),
         *("sensor.last_sync", "sensor.last_change", "switch.auto_invite", "switch.dry_run", "switch.paused"),
+        *("switch.mirroring", "sensor.mirrored_total"),
         *("button.undo", "button.approve", "button.discard", "number.invite_limit"),
         *("button.resync", "sensor.alerts", "sensor.outbox", "sensor.held", "sensor.invited_total"),
         *("sensor.failed_total", "sensor.last_command", "sensor.version", "binary_sensor.push"),
@@ -185,12 +186,42 @@ def test_switches_set_what_they_show() -> None:
         return json.loads(rendered(parts(device)[key]["cmd_tpl"], value=value))["args"]
 
     assert wish(HOUSE, "auto_invite", "ON") == {"key": "auto_invite", "value": True}
+    assert wish(HOUSE, "mirroring", "ON") == {"key": "mirroring", "value": True}
+    assert wish(HOUSE, "mirroring", "OFF") == {"key": "mirroring", "value": False}
     assert wish(HOUSE, "dry_run", "OFF") == {"key": "dry_run", "value": False}
     assert wish(HOUSE, "paused", "ON") == {"key": "paused", "value": True}
     assert wish(ACCOUNT, "sync", "ON") == {"key": "paused", "value": False, "account": "a7c1"}
     assert wish(ACCOUNT, "auto_invite", "OFF") == {"key": "auto_invite", "value": False, "account": "a7c1"}
     assert shown(parts(HOUSE)["paused"], {"paused": True}) == "ON"
+    assert [shown(parts(HOUSE)["mirroring"], {"mirroring": on}) for on in (True, False)] == ["ON", "OFF"]
     assert shown(parts(ACCOUNT)["sync"], {"sync": False}) == "OFF"
+
+
+def test_mirroring_is_switched_like_auto_invite() -> None:
+    """But for its word, its name and its picture; so it goes unavailable and waits for the truth as that does."""
+    made = parts(HOUSE)
+    own = {"uniq_id", "def_ent_id", "name", "ic"}
+
+    invite, mirror = (
+        {key: str(value).replace(word, "…") for key, value in made[word].items() if key not in own}
+        for word in ("auto_invite", "mirroring")
+    )
+
+    assert invite == mirror
+    assert "ent_cat" not in made["mirroring"]
+    assert (made["mirroring"]["name"], made["mirrored_total"]["name"]) == ("Mirroring", "Copies")
+    assert made["mirrored_total"]["stat_cla"] == "total_increasing"
+    assert shown(made["mirrored_total"], {"mirrored_total": 12}) == "12"
+
+
+@BOTH
+@pytest.mark.parametrize("value", ["ON", "OFF"])
+def test_every_switch_is_one_that_the_engine_knows(device: Device, value: str) -> None:
+    """It would be refused otherwise."""
+    for part in parts(device).values():
+        if part["p"] == "switch":
+            args = json.loads(rendered(part["cmd_tpl"], value=value))["args"]
+            assert parse_switch(args["key"], args["value"]) is args["value"]
 
 
 def test_each_button_has_its_own_command_and_its_own_picture() -> None:

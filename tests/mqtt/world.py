@@ -260,6 +260,7 @@ def example_snapshot() -> Snapshot:
     now = SystemClock().now()
     settings = Effective(
         auto_invite=True,
+        mirroring=True,
         dry_run=False,
         poll_interval=60,
         invites_per_hour=50,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+import msgspec
 import urllib3
 from google.oauth2.credentials import Credentials
 
@@ -17,8 +18,11 @@ from calbot.google.calendars import GoogleCalendars, service
 from calbot.google.transport import AccountHttp
 from calbot.ports import Calendars
 from tests.google_server.api import handle
+from tests.google_server.errors import Refusal
+from tests.google_server.state import Call
 from tests.google_server.values import ConnectionLost, Doc, Request, Response
 from tests.google_server.world import World
+from tests.google_server.writing import find
 
 API = "https://google.example/calendar/v3/"
 TOKEN_URI = "https://google.example/token"
@@ -159,6 +163,28 @@ class Written:
         return _addresses(self.before) - _addresses(self.after)
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A call of ours that changed an event: the event before and after (None: not there), and the mails it sent.
+
+    `number` is the call's place in the world's log.
+    """
+
+    number: int
+    time: float
+    operation: str
+    account: str
+    calendar: str
+    event: str
+    query: dict[str, list[str]]
+    if_match: str
+    body: Doc
+    before: Doc | None
+    after: Doc | None
+    mails: int
+    late: bool
+
+
 def _addresses(entries: tuple[Doc, ...]) -> frozenset[str]:
     return frozenset(str(entry["email"]).lower() for entry in entries)
 
@@ -168,7 +194,8 @@ class Wire(urllib3.PoolManager):
 
     `during` is called in the middle of each call, before and after Google has worked on it: others act there.
     `amend` may change an answer. Writes cut off by a crash are kept in `strays`: they may land later. `written` are
-    the writes to events that Google took, whether their answers came back or not.
+    the writes to events that Google took, whether their answers came back or not; `changed` hears of each change of an
+    event at once.
     """
 
     def __init__(self, world: World, clock: VirtualClock, seams: Seams) -> None:
@@ -177,6 +204,7 @@ class Wire(urllib3.PoolManager):
         self.amend: Callable[[Request, Response], None] = lambda _request, _response: None
         self.strays: list[Request] = []
         self.written: list[Written] = []
+        self.changed: Callable[[Change], None] = lambda _change: None
         self._world = world
         self._clock = clock
         self._seams = seams
@@ -229,23 +257,52 @@ class Wire(urllib3.PoolManager):
             self._hand_over(request, late=True)
 
     def _hand_over(self, request: Request, *, late: bool = False) -> Response:
-        if request.method != "PATCH":
+        if request.method == "GET" or "/events" not in request.path:
             return handle(self._world, request)
         event = request.path.rpartition("/")[2]
-        before = {name: self._entries(name, event) for name in self._world.calendars}
-        number = len(self._world.calls)
+        if request.method == "POST":
+            event = str(msgspec.json.decode(request.body or b"{}", type=dict[str, Any]).get("id", ""))
+        before = {name: self._document(name, event) for name in self._world.calendars}
+        number, mails = len(self._world.calls), len(self._world.mails)
         try:
             return handle(self._world, request)
         finally:
             (call,) = self._world.calls[number:]
             if call.applied:
-                after = self._entries(call.calendar, event)
-                now = self._clock.now()
-                self.written.append(Written(now, call.calendar, event, before[call.calendar], after, late))
+                self._note(call, before[call.calendar], len(self._world.mails) - mails, late=late)
 
-    def _entries(self, calendar: str, event: str) -> tuple[Doc, ...]:
-        row = self._world.calendars[calendar].rows.get(event)
-        return () if row is None else tuple(row.doc.get("attendees", ()))
+    def _note(self, call: Call, before: Doc | None, mails: int, *, late: bool) -> None:
+        """Write down what a call of ours did to an event."""
+        row = self._world.calendars[call.calendar].rows.get(call.event)
+        after = None if row is None else row.doc
+        now = self._clock.now()
+        if call.method == "PATCH":
+            entries = [tuple((doc or {}).get("attendees", ())) for doc in (before, after)]
+            self.written.append(Written(now, call.calendar, call.event, entries[0], entries[1], late))
+        if call.operation.startswith("events."):
+            change = Change(
+                call.number,
+                now,
+                call.operation,
+                call.account,
+                call.calendar,
+                call.event,
+                call.query,
+                call.if_match,
+                call.body or {},
+                before,
+                after,
+                mails,
+                late,
+            )
+            self.changed(change)
+
+    def _document(self, calendar: str, event: str) -> Doc | None:
+        """An event as it is now, a date of a series that nobody has changed included."""
+        try:
+            return find(self._world, self._world.calendars[calendar], event).doc
+        except Refusal:
+            return None
 
 
 @lru_cache(maxsize=1)

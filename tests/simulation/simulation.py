@@ -1,5 +1,7 @@
 """One household, one fake Google, one engine, and a seed that decides who does what next."""
 
+from __future__ import annotations
+
 import random
 from collections.abc import Callable
 from functools import partial
@@ -65,7 +67,8 @@ class SeededSlots:
 class Simulation:
     """`simulation.start()`, let people act through `google`, then `until_quiet()` or `run(seconds)`.
 
-    Everything that can happen at the same moment happens in an order that `seed` decides.
+    Everything that can happen at the same moment happens in an order that `seed` decides. A second installation is one
+    with a directory of its own that stands `beside` the first: it has its Google and its clock.
     """
 
     def __init__(
@@ -74,14 +77,16 @@ class Simulation:
         *,
         settings: Settings = INVITE_BOB,
         signed_in: tuple[str, ...] = (ANNA,),
+        people: tuple[str, ...] = (ANNA, BOB, CAROL),
+        beside: Simulation | None = None,
         seed: int = 0,
         crash_at: frozenset[int] = frozenset(),
         latency: float = 0.04,
     ) -> None:
         self.directory = directory
         self.settings = settings
-        self.clock = VirtualClock(NOON)
-        self.world = World(self.clock, [ANNA, BOB, CAROL])
+        self.clock: VirtualClock = beside.clock if beside else VirtualClock(NOON)
+        self.world: World = beside.world if beside else World(self.clock, people)
         self.world.switches.latency = latency
         self.google = Control(self.world)
         self.seams = Seams(crash_at)

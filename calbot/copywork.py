@@ -1,0 +1,289 @@
+"""Copies as rows of the ledger: written down where something is owed, and closed by what came of it."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from calbot.actions import Action, Deed, LookUp, Mirror, RemoveCopy
+from calbot.content import read_back
+from calbot.copying import Copied, Ending, IdTaken, Removed, TakenAway
+from calbot.copyrules import calendar_of
+from calbot.following import NO_COLOUR, follow, owed
+from calbot.kinds import DeedState
+from calbot.model import CalendarKey, Change, Copy, Event, EventKey, Gone, Notice, Noun, Outcome
+from calbot.planner import BRAKE, Verdict, removals_brake
+from calbot.policy import Policy
+from calbot.store import copies, ledger
+from calbot.store.database import Tx
+from calbot.store.history import undo_token
+from calbot.store.ledger import Stay
+from calbot.telling import Run, removed_by_hand, told
+
+NO_WRITER = "no_write_access"
+MIRRORING_OFF = "mirroring_off"
+DRY_RUN = "dry_run"
+SOON = 600.0
+MOST_WRITES = 20
+"""How often a copy may be written within an hour: more is two programs at odds, not a person."""
+BY_HAND = "copy_deleted_by_hand"
+
+
+class Written(Noun, frozen=True):
+    """Deeds that were written down, those of this account that may go out at once as started; and what is said."""
+
+    deeds: tuple[Deed, ...] = ()
+    said: tuple[Outcome | Notice, ...] = ()
+
+
+NOTHING = Written()
+
+
+def follow_all(
+    tx: Tx, run: Run, account: str, verdicts: Iterable[tuple[EventKey, Verdict]], room: int, *, approved: bool = False
+) -> Written:
+    """Let the copies follow what became of their sources, and write down what that takes."""
+    touched: set[int] = set()
+    for key, verdict in verdicts:
+        if verdict.change is not None:
+            touched |= follow(tx, key, verdict.change, verdict.links, run.policy.place, run.now)
+    return write_down(tx, run, account, touched, room, approved=approved)
+
+
+def write_down(tx: Tx, run: Run, account: str, touched: Iterable[int], room: int, *, approved: bool = False) -> Written:
+    """Write down what is owed to these copies; too many removals at once are held for a person."""
+    wholes, dates = _in_order(tx, touched)
+    wanted = [action for copy in wholes if (action := _due(tx, copy, run.now)) is not None]
+    removals = [action for action in wanted if is_removal(action)]
+    known = copies.known(tx)
+    hold = not approved and removals_brake(len(removals), known, run.policy.removals_per_pass)
+    stay = Stay(BRAKE, too_many(len(removals), known, run.policy.removals_per_pass)) if hold else None
+    deeds: list[Deed] = []
+    said: list[Outcome | Notice] = []
+    # Dates are asked after the deeds of their series are written down: they wait for those.
+    for action in (*wanted, *(found for copy in dates if (found := _due(tx, copy, run.now)) is not None)):
+        if stay is not None and is_removal(action):
+            deed = _add(tx, run, account, action, "held", stay)
+            said.append(told(tx, "held", deed, reason=BRAKE, reason_text=stay.text))
+        elif waits := why_waiting(tx, action, run.policy, run.now):
+            _add(tx, run, account, action, "parked", waits, approved=approved)
+        else:
+            free = copies.writer(tx, action.copy.target) == account and not copies.dates_under_way(tx, action.copy.id)
+            state: DeedState = "started" if free and len(deeds) < room else "planned"
+            deeds.append(_add(tx, run, account, action, state, approved=approved))
+    if stay is not None:
+        data: dict[str, str | int | float | bool | None] = {
+            "token": run.id,
+            "run_id": run.id,
+            "count": len(removals),
+            "limit": run.policy.removals_per_pass,
+        }
+        said.append(Notice(event_type="brake_on", text=stay.text, account=account, reason=BRAKE, data=data))
+    return Written(tuple(deeds), tuple(said))
+
+
+def is_removal(action: Action) -> bool:
+    """Say whether an action takes a whole copy away, one that is there."""
+    return isinstance(action, RemoveCopy) and action.copy.series is None
+
+
+def too_many(removals: int, known: int, limit: int) -> str:
+    """Return the sentence of removals that wait for a person."""
+    return (
+        f"{removals} of {known} copies would be taken away at once, more than limits.removals_per_pass ({limit}) or a "
+        "tenth of all. None of them is until you approve."
+    )
+
+
+def why_waiting(tx: Tx, action: Mirror | RemoveCopy, policy: Policy, now: float) -> Stay | None:
+    """Return why a copy's deed cannot go out just now, as things stand for all copies."""
+    if not policy.mirroring:
+        return Stay(MIRRORING_OFF, "Mirroring is off.", now + SOON)
+    if policy.dry_run:
+        return Stay(DRY_RUN, "A dry run writes nothing.", now + SOON)
+    if copies.writer(tx, action.copy.target) is None:
+        text = (
+            f"None of the signed-in accounts may write to the calendar {action.copy.target}. In Google Calendar, share "
+            "it with one of them with “Make changes to events”."
+        )
+        return Stay(NO_WRITER, text, now + SOON)
+    if copies.writes(tx, action.copy.id, now - 3600.0) >= MOST_WRITES:
+        text = (
+            f"The copy was written {MOST_WRITES} times within an hour; is another program at odds with Calbot about it?"
+        )
+        return Stay(BRAKE, text, now + 3600.0)
+    return None
+
+
+def _in_order(tx: Tx, touched: Iterable[int]) -> tuple[list[Copy], list[Copy]]:
+    """Return these copies: those by themselves, and those that are dates of series."""
+    found = [copy for id_ in sorted(touched) if (copy := copies.by_id(tx, id_)) is not None]
+    return [copy for copy in found if copy.series is None], [copy for copy in found if copy.series is not None]
+
+
+def _due(tx: Tx, copy: Copy, now: float) -> Mirror | RemoveCopy | None:
+    """Return what is owed to a copy and not written down yet; what was written down and is pointless now is closed."""
+    under_way = copies.open_deeds(tx, copy.id)
+    if any(deed.state == "started" for deed in under_way):
+        return None
+    action = owed(tx, copy)
+    for deed in under_way:
+        if isinstance(action, Mirror | RemoveCopy) and type(deed.action) is type(action):
+            return None
+        ledger.supersede(tx, deed, now)
+    return action
+
+
+def refreshed(tx: Tx, deed: Deed, policy: Policy, now: float) -> Deed | None:
+    """Return a copy's deed with what is owed to the copy by now; None when it may not go out, or is pointless.
+
+    What waited was decided in another time, and its sources may have changed since.
+    """
+    row = ledger.by_id(tx, deed.id)
+    if row is None or row.state not in {"planned", "started", "parked"} or row.key.account != deed.key.account:
+        return None
+    before = row.action
+    copy = copies.by_id(tx, before.copy.id) if isinstance(before, Mirror | RemoveCopy) else None
+    action = owed(tx, copy) if copy is not None else None
+    if action is None or type(action) is not type(before):
+        ledger.supersede(tx, row, now)
+        return None
+    if isinstance(action, RemoveCopy) and isinstance(before, RemoveCopy):
+        action = msgspec.structs.replace(action, by_person=before.by_person)
+    waits = why_waiting(tx, action, policy, now)
+    if waits is not None:
+        ledger.park(tx, row, waits.until, waits.reason, waits.text, uncertain=row.uncertain)
+        return None
+    return msgspec.structs.replace(row, action=action, uncertain=deed.uncertain)
+
+
+def _add(
+    tx: Tx,
+    run: Run,
+    account: str,
+    action: Mirror | RemoveCopy,
+    state: DeedState,
+    stay: Stay | None = None,
+    *,
+    approved: bool = False,
+) -> Deed:
+    target = action.copy.target
+    key = EventKey(copies.writer(tx, target) or account, target, action.copy.event_id)
+    origin = {"run_id": run.id, "source": run.source, "seen_at": run.seen_at}
+    return ledger.add(tx, key, action, state, run.now, stay=stay, approved=approved, **origin)  # type: ignore[arg-type]
+
+
+def ended(tx: Tx, deed: Deed, ending: Ending, run: Run) -> Written:
+    """Close a copy's deed by what came of it, and write down what else is owed to the copy and its dates since."""
+    action = deed.action
+    if not isinstance(action, Mirror | RemoveCopy):
+        return Written()
+    copy, now = action.copy, run.now
+    touched = {copy.id}
+    said: list[Outcome | Notice] = []
+    match ending:
+        case Copied(written, content, colour):
+            ledger.finish(tx, deed, "done", now, etag=written.etag)
+            copies.written(tx, msgspec.structs.replace(copy, colour=colour), written.etag, content, now)
+            if copy.state != "live" and copy.series is None:
+                token = undo_token(deed.id, deed.key)
+                said.append(told(tx, "mirrored", deed, undo_token=token))
+            if copy.series is None and isinstance(action, Mirror):
+                touched |= _dates_since(tx, copy, action)
+        case Removed():
+            ledger.finish(tx, deed, "done", now)
+            copies.stand(tx, copy.id, "deleted" if _by_person(action) else "retired", now)
+            if copy.series is None:
+                said.append(told(tx, "copy_removed", deed))
+        case TakenAway():
+            said += taken_away(tx, copy, now)
+            ledger.finish(tx, deed, "skipped", now, reason=BY_HAND, text="Somebody deleted the copy; it stays deleted.")
+        case IdTaken():
+            ledger.supersede(tx, deed, now)
+            copies.next_generation(tx, copy, now)
+    more = write_down(tx, run, deed.key.account, touched, 0, approved=True)
+    return Written(more.deeds, (*said, *more.said))
+
+
+def go_on_with_dates(tx: Tx, deed: Deed, run: Run) -> Written:
+    """Write down what is owed to the dates of a series that waited for a deed that came to nothing."""
+    action = deed.action
+    if not isinstance(action, Mirror) or action.copy.series is not None:
+        return NOTHING
+    dates = [date.id for date in copies.dates(tx, action.copy.id)]
+    return write_down(tx, run, deed.key.account, dates, 0, approved=True)
+
+
+def _by_person(action: Action) -> bool:
+    return isinstance(action, RemoveCopy) and action.by_person
+
+
+def _dates_since(tx: Tx, series: Copy, mirror: Mirror) -> set[int]:
+    """Return the dates of a series that was just written.
+
+    Where its times changed, or it was brought back, nobody knows what Google has made of them.
+    """
+    before, now = series.content, mirror.content
+    dates = copies.dates(tx, series.id)
+    if before is None or series.state != "live" or any(
+        getattr(before, part) != getattr(now, part) for part in ("start", "end", "time_zone", "recurrence")
+    ):
+        for date in dates:
+            if date.state in {"live", "retired"}:
+                copies.doubt(tx, date.id)
+    return {date.id for date in dates}
+
+
+def taken_away(tx: Tx, copy: Copy, now: float) -> list[Outcome | Notice]:
+    """Note that a person deleted a copy, and say so; a single date is not worth a word."""
+    copies.stand(tx, copy.id, "deleted", now)
+    if copy.series is not None:
+        return []
+    behind = [source for source in copies.sources(tx, copy.id) if source.link is not None]
+    key = behind[0].key if behind else EventKey("", copy.target, copy.event_id)
+    text = "Somebody deleted the copy; it stays deleted."
+    return [removed_by_hand(tx, copy, key, text)]
+
+
+def noticed(tx: Tx, run: Run, calendar: CalendarKey, changes: Iterable[Change]) -> Written:
+    """Take in what a listing says of copies: a person may have deleted one, brought it back, or given it a colour.
+
+    Only the account that writes on a calendar is asked: what it has under way is left to the answer of that.
+    """
+    target = calendar_of(calendar)
+    if copies.writer(tx, target) != calendar.account:
+        return Written()
+    said: list[Outcome | Notice] = []
+    touched: set[int] = set()
+    doubted: list[Deed] = []
+    for change in changes:
+        copy = copies.on_target(tx, target, change.id)
+        if copy is None or (isinstance(change, Event) and change.etag == copy.etag):
+            continue
+        if any(deed.state == "started" for deed in copies.open_deeds(tx, copy.id)):
+            doubted += _look_again(tx, run, EventKey(calendar.account, calendar.calendar, change.id))
+        elif isinstance(change, Gone):
+            said += taken_away(tx, copy, run.now) if copy.state in {"live", "planned"} else []
+        else:
+            _changed_by_hand(tx, copy, change, run.now)
+            touched.add(copy.id)
+    more = write_down(tx, run, calendar.account, touched, 0)
+    return Written((*doubted, *more.deeds), (*said, *more.said))
+
+
+def _look_again(tx: Tx, run: Run, key: EventKey) -> list[Deed]:
+    """Have a copy looked at that changed while a deed of ours was under way: whose doing it was, the look tells."""
+    if ledger.open_deed(tx, key, "look_up") is not None:
+        return []
+    return [
+        ledger.add(tx, key, LookUp(key.event), "planned", run.now, run_id=run.id, source=run.source, seen_at=run.now)
+    ]
+
+
+def _changed_by_hand(tx: Tx, copy: Copy, change: Event, now: float) -> None:
+    if copy.state == "deleted":
+        copies.written(tx, copy, change.etag, read_back(change), now)
+    elif copy.state == "retired":
+        copies.stand(tx, copy.id, "kept" if copy.series is None else "live", now)
+    elif copy.state == "live" and copy.content is not None:
+        chosen = copy.colour if change.colour == copy.content.colour else change.colour or NO_COLOUR
+        copies.look_of(tx, copy.id, chosen)
