@@ -7,24 +7,15 @@ allowed 5 syncs at once and then one every 2 s, and the echo of our own PATCH ta
 """
 
 import argparse
-import contextlib
-import http.client
-import http.server
-import sqlite3
-import tempfile
-import threading
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
-import urllib3
-
-from bench import figures, household, programs
+from bench import figures, floors, household, programs
 from bench.figures import Figure
 from bench.household import Calbot
 from bench.programs import Google
+from bench.relay import Relay, pushes
 
 ANNA, BOB = "anna@example.com", "bob@example.com"
 API_MS = 40.0
@@ -32,56 +23,16 @@ APART = 4.0
 REFILL = 4.0
 
 
-class Relay(http.server.ThreadingHTTPServer):
-    """Hands Google's pushes on to the push door, and remembers when."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        self.door = 0
-        self.passed: list[float] = []
-        super().__init__(("127.0.0.1", 0), _Push)
-
-
-class _Push(http.server.BaseHTTPRequestHandler):
-    def do_POST(self) -> None:
-        assert isinstance(self.server, Relay)
-        headers = {name: value for name, value in self.headers.items() if name.lower().startswith("x-goog")}
-        connection = http.client.HTTPConnection("127.0.0.1", self.server.door, timeout=5)
-        connection.connect()
-        if headers.get("X-Goog-Resource-State") != "sync":
-            self.server.passed.append(time.time())
-        connection.request("POST", "/push", headers={**headers, "Content-Length": "0"})
-        status = connection.getresponse().status
-        connection.close()
-        self.send_response(status)
-        self.end_headers()
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as its base has it
-        """The relay remembers what is needed."""
-
-
-@contextlib.contextmanager
-def _relay() -> Iterator[Relay]:
-    relay = Relay()
-    threading.Thread(target=relay.serve_forever, args=(0.02,), daemon=True).start()
-    try:
-        yield relay
-    finally:
-        relay.shutdown()
-        relay.server_close()
-
-
 def measure(*, quick: bool) -> list[Figure]:
     """Measure single pushes, bursts, and a push that lands during a sync."""
-    with programs.google(ANNA, BOB, latency_ms=API_MS) as google, _relay() as relay:
+    with programs.google(ANNA, BOB, latency_ms=API_MS) as google, pushes() as relay:
         options = {"invite_emails": [BOB], "limits": {"invites_per_hour": 1000}}
         with household.calbot(
             accounts={ANNA: google.accounts[ANNA]},
             calendar_api=google.calendar_api,
             token_uri=google.token_uri,
             options=options,
-            push_url=f"http://127.0.0.1:{relay.server_address[1]}/push",
+            push_url=relay.url,
         ) as service:
             relay.door = service.push_port
             assert programs.until(lambda: _pushes_come(service, google, relay), 30, every=1), "no push comes"
@@ -116,37 +67,6 @@ def _counted(google: Google) -> dict[str, int]:
     return found
 
 
-def _calls(google: Google) -> list[float]:
-    """How long a bare GET of one event takes, over a connection that is kept."""
-    token = google("access_token", account=ANNA)
-    event = google("events", calendar=ANNA)[0]["id"]
-    url = f"{google.calendar_api}calendars/primary/events/{event}"
-    pool = urllib3.PoolManager(retries=False)
-    found = []
-    for _ in range(26):
-        began = time.perf_counter()
-        answer = pool.request("GET", url, headers={"authorization": f"Bearer {token}"})
-        found.append((time.perf_counter() - began) * 1000)
-        assert answer.status == 200
-    return found[1:]
-
-
-def _commits() -> list[float]:
-    """How long a durable commit of one row takes."""
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        connection = sqlite3.connect(Path(folder) / "floor.db", isolation_level=None)
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("CREATE TABLE one (id INTEGER PRIMARY KEY, body BLOB)")
-        found = []
-        for _ in range(25):
-            began = time.perf_counter()
-            connection.execute("INSERT INTO one (body) VALUES (?)", (bytes(1000),))
-            found.append((time.perf_counter() - began) * 1000)
-        connection.close()
-    return found
-
-
 def _single(google: Google, relay: Relay, samples: int) -> list[Figure]:
     found: list[float] = []
     operations: dict[str, int] = {}
@@ -162,17 +82,13 @@ def _single(google: Google, relay: Relay, samples: int) -> list[Figure]:
         for operation, count in _counted(google).items():
             operations[operation] = operations.get(operation, 0) + count
     lists, patches = operations.get("events.list", 0), operations.get("events.patch", 0)
-    floors = []
-    for part in (0.5, 0.95):
-        calls, commit = 2 * figures.percentile(_calls(google), part), figures.percentile(_commits(), part)
-        floors.append(f"two bare urllib3 calls {calls:.1f} + one durable commit {commit:.1f} ms")
     return [
         Figure(
             name="push -> PATCH accepted, API 40 ms: p50",
             value=figures.median(found),
             unit="ms",
             goal=87,
-            floor=floors[0],
+            floor=floors.read_and_write(google, ANNA, 0.5),
             note=f"{samples} samples, fastest {min(found):.0f} ms",
         ),
         Figure(
@@ -180,7 +96,7 @@ def _single(google: Google, relay: Relay, samples: int) -> list[Figure]:
             value=figures.percentile(found, 0.95),
             unit="ms",
             goal=100,
-            floor=floors[1],
+            floor=floors.read_and_write(google, ANNA, 0.95),
             note=f"slowest {max(found):.0f} ms",
         ),
         Figure(

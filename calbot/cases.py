@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from calbot.actions import Deed, LookUp
 from calbot.identity import series_of, stamp_with
 from calbot.kinds import Fate
-from calbot.model import CalendarKey, Change, Event
+from calbot.model import CalendarKey, Change, Event, Gone
 from calbot.policy import Case, Policy
 from calbot.store import calendars, copies, fates
 from calbot.store.database import Tx
@@ -38,6 +39,14 @@ def cases(tx: Tx, calendar: CalendarKey, changes: Sequence[Change], policy: Poli
         else general
         for change in changes
     ]
+
+
+def case_of(tx: Tx, deed: Deed, policy: Policy, now: float) -> Case:
+    """Return what else the deed's event is decided by, from the store."""
+    key, action = deed.key, deed.action
+    event = calendars.event(tx, key) if isinstance(action, LookUp) else action.event
+    (case,) = cases(tx, CalendarKey(key.account, key.calendar), [event or Gone(key.event)], policy, now)
+    return case
 
 
 def _remembered(series: Event, fates: Mapping[str, Fate]) -> Event:

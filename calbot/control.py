@@ -15,7 +15,7 @@ from calbot.moments import day_and_time
 from calbot.policy import Policy
 from calbot.ports import Clock, Random
 from calbot.preview import AHEAD, DAY, Foreseen, Window, foresee
-from calbot.store import fates, ledger, outbox, switches, undoable
+from calbot.store import fates, ledger, outbox, releases, switches, undoable
 from calbot.store.database import Database
 from calbot.switchboard import Switchboard
 from calbot.wishes import Scope
@@ -64,15 +64,15 @@ class Control:
             before, _, count = (switches.fact(tx, _RELEASED) or "").rpartition(" ")
             if before == command.id:
                 return _released(int(count), approve=approve)
-            deeds = ledger.held(tx, str(token) if token else None, command.received, now)
+            deeds = releases.held(tx, str(token) if token else None, command.received, now)
             if not deeds:
                 which = f" under {str(token)[:40]!r}" if token else ""
                 return Answer(status="error", code="not_found", message=f"Nothing is held{which}.")
             for deed in deeds:
                 if approve:
-                    ledger.approve(tx, deed, now)
+                    releases.approve(tx, deed, now)
                     continue
-                ledger.set_aside(tx, deed, "discarded", now)
+                releases.set_aside(tx, deed, "discarded", now)
                 if isinstance(deed.action, Invite):
                     fates.note(tx, deed.key, deed.action.guests, "discarded", now)
             answer = _released(len(deeds), approve=approve)
@@ -91,7 +91,7 @@ class Control:
             text = "A dry run writes nothing: switch dry_run off to undo."
             return Answer(status="error", code="invalid", message=text)
         tx, run_id = self._database.read(), run_of(command)
-        begun = {deed.key.account for deed in ledger.of_wish(tx, run_id)}
+        begun = {deed.key.account for deed in releases.of_wish(tx, run_id)}
         numbers = self._meant(command)
         if begun and (command.args.get("last") or not command.args):
             numbers = []
@@ -145,7 +145,7 @@ class Control:
 
     def undone(self, command: Command, errors: tuple[str, ...]) -> Answer:
         """Return what is said to an undo once all accounts had their turn."""
-        deeds = [d for d in ledger.of_wish(self._database.read(), run_of(command)) if d.verb == "retract"]
+        deeds = [d for d in releases.of_wish(self._database.read(), run_of(command)) if d.verb == "retract"]
         taken = [d for d in deeds if d.state == "done"]
         gone = [d for d in deeds if d.state in {"skipped", "superseded"}]
         left = [d for d in deeds if d.reason_text is not None or d not in [*taken, *gone]]
@@ -186,7 +186,7 @@ class Control:
 
     def taken_up(self, command: Command, errors: tuple[str, ...]) -> Answer:
         """Return what is said to an apply once all accounts have planned."""
-        deeds = ledger.of_wish(self._database.read(), run_of(command))
+        deeds = releases.of_wish(self._database.read(), run_of(command))
         counts = Counter(deed.state for deed in deeds)
         held, skipped = counts["held"], counts["skipped"]
         planned = len(deeds) - held - skipped

@@ -6,6 +6,7 @@ from calbot.actions import Mirror, RemoveCopy
 from calbot.content import differences, read_back
 from calbot.errors import AlreadyExists, ChangedMeanwhile, Deleted, NotFound, Refused, RetryLater
 from calbot.following import NO_COLOUR
+from calbot.identity import stands_alone
 from calbot.model import Content, Event, Noun
 from calbot.ports import Calendars
 
@@ -28,11 +29,15 @@ class TakenAway(Noun, frozen=True):
     """A person deleted the copy."""
 
 
+class StandsAlone(Noun, frozen=True):
+    """The copy took the place of its original and stays, whoever asks: it may be all that is left."""
+
+
 class IdTaken(Noun, frozen=True):
     """The copy's id is of no use any more: it needs the next one."""
 
 
-Ending = Copied | Removed | TakenAway | IdTaken
+Ending = Copied | Removed | TakenAway | StandsAlone | IdTaken
 
 
 def keep_copy(mirror: Mirror, calendars: Calendars) -> Ending:
@@ -52,12 +57,24 @@ def keep_copy(mirror: Mirror, calendars: Calendars) -> Ending:
 
 
 def take_copy(remove: RemoveCopy, calendars: Calendars) -> Ending:
-    """Take the copy away. Raises the errors of the Calendars port."""
+    """Take the copy away, unless it says itself that it stands alone. Raises the errors of the Calendars port."""
+    copy = remove.copy
     try:
-        calendars.remove(remove.copy.target, remove.copy.event_id)
+        if copy.series is not None:
+            calendars.remove(copy.target, copy.event_id)
+            return Removed()
+        for _ in range(MOST_VERSIONS):
+            found = calendars.get(copy.target, copy.event_id)
+            if stands_alone(found.copy_of):
+                return StandsAlone()
+            try:
+                calendars.remove(copy.target, copy.event_id, found.etag)
+            except ChangedMeanwhile:
+                continue
+            return Removed()
     except NotFound:
         return Removed()
-    return Removed()
+    raise RetryLater("The copy keeps changing.", "conflict")
 
 
 def _adopt(mirror: Mirror, calendars: Calendars) -> Ending:

@@ -1,11 +1,11 @@
 """Which copies an event is to have, by the rules that match it, and why it has none."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from calbot.actions import Action, Invite, Skip
 from calbot.content import strictest
-from calbot.identity import is_copy
-from calbot.kinds import SkipReason
+from calbot.identity import is_copy, present, was_invited
+from calbot.kinds import Fate, SkipReason
 from calbot.model import CalendarKey, Event
 from calbot.moments import is_past
 from calbot.policy import FULL, Case, Link, Rule
@@ -44,7 +44,8 @@ def copies(event: Event, case: Case, matched: Sequence[Rule], action: Action) ->
             moving = next((rule for rule in willing if is_moved(rule, event, case)), None)
             guests = moving.invite if moving is not None else ()
             mask = strictest([rule.mask for rule in willing])
-            links.append(Link(target, mask, names, moving is not None and mask == FULL, guests))
+            updates = moving.send_updates if moving is not None else "all"
+            links.append(Link(target, mask, names, moving is not None and mask == FULL, guests, updates))
     return tuple(links), skips[0] if skips else None
 
 
@@ -80,6 +81,17 @@ def why_kept(event: Event, guests: Sequence[str], account: str) -> str | None:
     return None
 
 
+def guests_of_copy(event: Event, invite: Invite, fates: Mapping[str, Fate]) -> Action:
+    """Return who is still to be invited to a copy that takes the place of its original: no rule speaks for copies."""
+    absent = tuple(guest for guest in invite.guests if not present(event, guest))
+    wanted = tuple(guest for guest in absent if guest not in fates and not was_invited(event.stamp, guest))
+    if wanted:
+        return Invite(event, wanted, invite.rule, invite.send_updates)
+    if absent:
+        return Skip(event, "removed_by_hand", "Somebody took them off the copy.", invite.rule)
+    return Skip(event, "already_invited", "Everybody to invite is on it already.", invite.rule)
+
+
 def _left_to_guests(rule: Rule, action: Action, case: Case) -> bool:
     """Say whether a rule that copies only what nobody can be invited to leaves this event to its guests."""
     if not rule.uninvitable_only:
@@ -98,7 +110,9 @@ def _refusal(rule: Rule, event: Event, case: Case, action: Action) -> Refusal | 
         return "already_mirrored", f"It is on {target} itself."
     if event.my_response == "declined":
         return "declined", "It was declined."
-    if event.visibility in PRIVATE and rule.mask.shows != "busy" and not PRIVATE & {*rule.match.visibility}:
+    # Google makes every birthday private, so that says nothing about it.
+    is_private = event.visibility in PRIVATE and event.kind != "birthday"
+    if is_private and rule.mask.shows != "busy" and not PRIVATE & {*rule.match.visibility}:
         return "private", "It is private."
     has_copy = target in {*case.copies, *case.series_copies}
     if not has_copy and is_past(event, case.policy.time_zone, case.now):

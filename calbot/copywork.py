@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 import msgspec
 
-from calbot.actions import Action, Deed, LookUp, Mirror, RemoveCopy
+from calbot.actions import Action, Deed, DeleteOriginal, LookUp, Mirror, RemoveCopy
 from calbot.content import read_back
-from calbot.copying import Copied, Ending, IdTaken, Removed, TakenAway
+from calbot.copying import Copied, Ending, IdTaken, Removed, StandsAlone, TakenAway
 from calbot.copyrules import calendar_of
 from calbot.following import NO_COLOUR, follow, owed
 from calbot.kinds import DeedState
@@ -125,10 +125,13 @@ def _due(tx: Tx, copy: Copy, now: float) -> Mirror | RemoveCopy | None:
     under_way = copies.open_deeds(tx, copy.id)
     if any(deed.state == "started" for deed in under_way):
         return None
+    if any(isinstance(deed.action, DeleteOriginal) and deed.uncertain for deed in under_way):
+        return None
     action = owed(tx, copy)
-    for deed in under_way:
-        if isinstance(action, Mirror | RemoveCopy) and type(deed.action) is type(action):
-            return None
+    own = [deed for deed in under_way if isinstance(deed.action, Mirror | RemoveCopy)]
+    if action is not None and any(type(deed.action) is type(action) for deed in own):
+        return None
+    for deed in under_way if isinstance(action, RemoveCopy) else own:
         ledger.supersede(tx, deed, now)
     return action
 
@@ -194,6 +197,9 @@ def ended(tx: Tx, deed: Deed, ending: Ending, run: Run) -> Written:
             copies.stand(tx, copy.id, "deleted" if _by_person(action) else "retired", now)
             if copy.series is None:
                 said.append(told(tx, "copy_removed", deed))
+        case StandsAlone():
+            ledger.finish(tx, deed, "skipped", now, reason="conflict", text="The copy took the place of its original.")
+            copies.stand(tx, copy.id, "kept", now)
         case TakenAway():
             said += taken_away(tx, copy, now)
             ledger.finish(tx, deed, "skipped", now, reason=BY_HAND, text="Somebody deleted the copy; it stays deleted.")
@@ -224,8 +230,10 @@ def _dates_since(tx: Tx, series: Copy, mirror: Mirror) -> set[int]:
     """
     before, now = series.content, mirror.content
     dates = copies.dates(tx, series.id)
-    if before is None or series.state != "live" or any(
-        getattr(before, part) != getattr(now, part) for part in ("start", "end", "time_zone", "recurrence")
+    if (
+        before is None
+        or series.state != "live"
+        or any(getattr(before, part) != getattr(now, part) for part in ("start", "end", "time_zone", "recurrence"))
     ):
         for date in dates:
             if date.state in {"live", "retired"}:

@@ -1,6 +1,7 @@
 """Carry out one deed against Google and say what came of it."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from calbot.actions import (
     Action,
@@ -19,6 +20,7 @@ from calbot.errors import ChangedMeanwhile, Deleted, NotFound, Refused, RetryLat
 from calbot.identity import present, stamp_with, was_invited
 from calbot.kinds import FailureReason
 from calbot.model import Event, Noun
+from calbot.originals import Finding, delete, restore
 from calbot.ports import Calendars
 from calbot.undo import Undone, take_back
 
@@ -92,8 +94,30 @@ class SignedOut(Noun, frozen=True):
     text: str
 
 
-Result = Ending | Done | Undone | Again | NotDone | Never | Later | Undecided | Vanished | Alive | SignedOut
-Decide = Callable[[Event], Action]
+Result = Ending | Finding | Done | Undone | Again | NotDone | Never | Later | Undecided | Vanished | Alive | SignedOut
+
+
+@dataclass(frozen=True, slots=True)
+class Decide:
+    """What a slot may ask besides its account's calendars: the rules, another account's calendars, and what was kept.
+
+    `reach` raises SignInNeeded; `whole` is a deleted original's JSON.
+    """
+
+    judge: Callable[[Event], Action]
+    reach: Callable[[str], Calendars]
+    whole: str = ""
+
+    def __call__(self, event: Event) -> Action:
+        """Return what the rules say of the event as it is now."""
+        return self.judge(event)
+
+    def calendars_of(self, account: str) -> Calendars:
+        """Return another account's calendars; that it is signed out is no matter of this account's."""
+        try:
+            return self.reach(account)
+        except SignInNeeded as error:
+            raise RetryLater(str(error), "auth_revoked") from error
 
 
 def carry_out(task: Task, calendars: Calendars, decide: Decide) -> Result:
@@ -114,8 +138,10 @@ def carry_out(task: Task, calendars: Calendars, decide: Decide) -> Result:
                 return keep_copy(deed.action, calendars)
             case RemoveCopy():
                 return take_copy(deed.action, calendars)
-            case DeleteOriginal() | RestoreOriginal():
-                raise NotImplementedError
+            case DeleteOriginal() as action:
+                return delete(deed, action, calendars, decide.calendars_of(action.writer), decide.whole)
+            case RestoreOriginal() as action:
+                return restore(deed, action, calendars, decide.whole)
             case Skip():
                 return NotDone(deed.action)
     except Deleted:

@@ -7,19 +7,22 @@ from functools import partial
 
 import msgspec
 
-from calbot.actions import Deed, Invite, LookUp, Mirror, RemoveCopy
+from calbot.actions import Deed, DeleteOriginal, Invite, LookUp, Mirror, RemoveCopy, RestoreOriginal
+from calbot.cases import case_of
+from calbot.copyrules import guests_of_copy
 from calbot.copywork import DRY_RUN, MIRRORING_OFF, NO_WRITER
-from calbot.deeds import UNEXPECTED, Never, Result, Task
+from calbot.deeds import UNEXPECTED, Decide, Never, Result, Task
 from calbot.errors import StoreError
 from calbot.gate import Gate
 from calbot.house import House
+from calbot.identity import is_copy
 from calbot.inbox import Finished, Inbox
 from calbot.planner import BRAKE
 from calbot.ports import Calendars, Clock, Random
 from calbot.rules import judge
-from calbot.settle import Context, Settled, case_of, settle
+from calbot.settle import Context, Settled, settle
 from calbot.slots import SLOTS, Slots
-from calbot.store import ledger, outbox, parked, switches
+from calbot.store import ledger, originals, outbox, parked, switches
 from calbot.store.database import Database
 from calbot.sync import Passed
 from calbot.wishes import Planned
@@ -260,7 +263,17 @@ class Dispatch:
         self._in_flight[task.deed.id] = task
         policy, now = self._house.orders(self._account).policy, self._clock.now()
         case = case_of(self._database.read(), task.deed, policy, now)
-        self._slots.submit(task, google, partial(judge, case=case))
+        decide = partial(judge, case=case)
+        if isinstance(task.deed.action, Invite) and is_copy(task.deed.action.event):
+            decide = partial(guests_of_copy, invite=task.deed.action, fates=case.fates)
+        self._slots.submit(task, google, Decide(decide, self._house.connect, self._whole(task.deed)))
+
+    def _whole(self, deed: Deed) -> str:
+        """Return what is kept of a deleted original that the deed is about."""
+        action = deed.action
+        number = action.deed if isinstance(action, RestoreOriginal) else deed.id
+        about_one = isinstance(action, RestoreOriginal | DeleteOriginal)
+        return originals.whole(self._database.read(), number) or "" if about_one else ""
 
 
 def _series_in(deed: Deed) -> str | None:

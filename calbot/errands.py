@@ -5,7 +5,7 @@ from calbot.house import House
 from calbot.inbox import TakeBack, TakeUp
 from calbot.model import CalendarKey
 from calbot.ports import Clock, Random
-from calbot.store import ledger
+from calbot.store import releases
 from calbot.store.database import Database
 from calbot.telling import Run
 from calbot.wishes import NOTHING, Planned, take_back, take_up, wanted
@@ -54,7 +54,7 @@ class Errands:
 
     def _take_back(self, letter: TakeBack) -> Planned:
         with self._database.write() as tx:
-            if ledger.of_wish(tx, letter.run_id, self._account):
+            if releases.of_wish(tx, letter.run_id, self._account):
                 return NOTHING
             return take_back(tx, letter.deeds, letter.run_id, letter.source, self._clock.now(), self._random)
 
@@ -68,7 +68,7 @@ class Errands:
             key = CalendarKey(self._account, calendar)
             verdicts[key] = wanted(reader, key, letter.scope, run)
         with self._database.write() as tx:
-            if ledger.of_wish(tx, letter.run_id, self._account):
+            if releases.of_wish(tx, letter.run_id, self._account):
                 return NOTHING
             found = [deed for key, own in verdicts.items() for deed in take_up(tx, key, own, run, self._random)]
         return Planned(tuple(found), frozenset())
@@ -89,7 +89,7 @@ class Errands:
                 self._done(letter, error)
 
     def _was_tried(self, run_id: str) -> bool:
-        deeds = ledger.of_wish(self._database.read(), run_id, self._account)
+        deeds = releases.of_wish(self._database.read(), run_id, self._account)
         return all(deed.state not in {"planned", "started"} for deed in deeds)
 
     def _done(self, letter: TakeBack | TakeUp, error: str | None) -> None:

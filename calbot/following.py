@@ -25,11 +25,13 @@ def follow(tx: Tx, key: EventKey, change: Change, links: tuple[Link, ...] | None
         return _leave(tx, key, change, place, now)
     if change.series is not None:
         return _follow_date(tx, key, change, links, place, now)
-    before = {copy.target: copy for copy, link in copies.of_source(tx, key) if copy.series is None}
+    before = {copy.target: copy for copy, _ in copies.of_source(tx, key) if copy.series is None}
+    kept = {copy.id for copy, link in copies.of_source(tx, key) if link is not None and link.keep}
     touched = {copy.id for copy, link in copies.of_source(tx, key) if link is not None}
     for link in links or ():
         copy = before.get(link.target) or copies.of_meeting(tx, change.ical_uid or change.id, link.target, now)
-        copies.link(tx, key, copy.id, link, place)
+        stays = msgspec.structs.replace(link, delete_original=False, guests=(), keep=True)
+        copies.link(tx, key, copy.id, stays if copy.id in kept else link, place)
         touched.add(copy.id)
         if change.recurrence and copy.id not in {known.id for known in before.values()}:
             _gather_dates(tx, key, copy, link, place, now)

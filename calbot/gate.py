@@ -1,7 +1,7 @@
 """The last look at a deed before it goes out: has the hour room, does Google's quota let us, is it still wanted."""
 
-from calbot import copywork
-from calbot.actions import Deed, Invite, Mirror, RemoveCopy, Retract
+from calbot import copywork, originalwork
+from calbot.actions import Deed, DeleteOriginal, Invite, Mirror, RemoveCopy, RestoreOriginal, Retract
 from calbot.model import Outcome
 from calbot.planner import BRAKE, brake
 from calbot.policy import Policy
@@ -28,11 +28,13 @@ class Gate:
         """Return the deed as it may go out now, or None; of a copy, with what it has to show by now."""
         if isinstance(deed.action, Mirror | RemoveCopy):
             return copywork.refreshed(self._tx, deed, self._policy, self._now)
+        if isinstance(deed.action, DeleteOriginal):
+            return originalwork.refreshed(self._tx, deed, self._policy, self._now)
         return deed if self._lets(deed) else None
 
     def _lets(self, deed: Deed) -> bool:
         """Say whether the deed may go out now; what a person approved is not asked about the hour's room."""
-        if isinstance(deed.action, Retract) and self._policy.dry_run:
+        if isinstance(deed.action, Retract | RestoreOriginal) and self._policy.dry_run:
             text = "A dry run writes nothing."
             ledger.park(self._tx, deed, self._now + allowance.SOON, copywork.DRY_RUN, text, uncertain=deed.uncertain)
             return False

@@ -9,6 +9,7 @@ from calbot.model import Change, Event, Gone
 
 STAMP_KEY = "calbot_invited"
 COPY_KEY = "calbot"
+KEPT = "kept"
 TAKEN_BACK = "-"
 MOST_MARKS = 73
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -90,6 +91,22 @@ def copy_id(uid: str, original_start: str, target: str, generation: int) -> str:
     whole = "\n".join([uid, original_start, target.lower(), str(generation)])
     digest = hashlib.sha256(whole.encode(errors="surrogatepass")).digest()
     return COPY_KEY + base64.b32hexencode(digest).decode().rstrip("=").lower()
+
+
+def stamp_kept(stamp: str) -> str:
+    """Return the stamp of a copy that stands by itself from now on: its original is deleted, by us."""
+    return stamp if stands_alone(stamp) else f"{stamp} {KEPT}"
+
+
+def stands_alone(stamp: str) -> bool:
+    """Say whether a copy's stamp says that it may be all that is left of a meeting."""
+    return stamp.endswith(KEPT)
+
+
+def restored_id(event_id: str, deed: int) -> str:
+    """Return the id of an event that is made anew in place of one that a deed deleted: the same however often."""
+    digest = hashlib.sha256(f"restored\n{event_id}\n{deed}".encode()).digest()
+    return "again" + base64.b32hexencode(digest).decode().rstrip("=").lower()
 
 
 def is_own_copy(event_id: str, ical_uid: str, copy_of: str) -> bool:

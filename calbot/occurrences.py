@@ -108,14 +108,14 @@ def meaning(recurrence: Iterable[str], start: str, time_zone: str) -> frozenset[
     found: set[tuple[str, ...]] = set()
     for line in recurrence:
         head, _, values = re.sub(r"\s", "", line).partition(":")
-        name, *parameters = head.upper().split(";")
+        name = head.upper().partition(";")[0]
         if name in {"RDATE", "EXDATE"}:
             zone = next(
                 (part[5:].strip('"') for part in head.split(";") if part.upper().startswith("TZID=")), time_zone
             )
             found |= {(name, _point(value, zone)) for value in values.split(",") if value}
         else:
-            found.add((name, *sorted(parameters), *_rule(values.upper(), first)))
+            found.add((name, *_rule(values.upper(), first)))
     return frozenset(found)
 
 

@@ -83,8 +83,13 @@ def decided_anew(event: Event, case: Case) -> Verdict:
 
 
 def _same_rules(known: Event, event: Event, case: Case) -> bool:
-    """Say whether no other rule speaks for the event than before, as one that asks for a guest may."""
-    return matched_rules(known, case) == matched_rules(event, case)
+    """Say whether no other rule speaks for the event than before, as one that asks for a guest may.
+
+    Nor does another calendar that gets copies have the event by itself, being among its guests.
+    """
+    targets = {rule.mirror for rule in case.policy.rules}
+    before, now = ({guest.email for guest in one.guests} & targets for one in (known, event))
+    return before == now and matched_rules(known, case) == matched_rules(event, case)
 
 
 def _replaceable(deed: Deed) -> bool:

@@ -110,13 +110,19 @@ class Tried(Noun, frozen=True):
 
 
 class Link(Noun, frozen=True):
-    """That an event is to have a copy on this calendar, masked so, because of this rule."""
+    """That an event is to have a copy on this calendar, masked so, because of this rule.
+
+    With `delete_original` the copy is to take its place, and `guests` are invited to the copy; `keep` says that a
+    person wants the original to stay.
+    """
 
     target: str
     mask: Mask
     rule: str
     delete_original: bool = False
     guests: tuple[str, ...] = ()
+    send_updates: SendUpdates = "all"
+    keep: bool = False
 
 
 class Decision(Noun, frozen=True):

@@ -1,15 +1,13 @@
 """What came of the deeds, written down: ledger, events and announcements in one transaction."""
 
 from collections.abc import Mapping
-from typing import assert_never
 
 import msgspec
 
-from calbot import copywork
-from calbot.actions import Deed, Invite, LookUp, Mirror, Retract
-from calbot.cases import cases
-from calbot.copying import Copied, IdTaken, Removed, TakenAway
-from calbot.copywork import NOTHING, Written
+from calbot.actions import Deed, Invite, LookUp, Retract
+from calbot.cases import case_of
+from calbot.consequences import follow_up
+from calbot.copywork import NOTHING
 from calbot.deeds import (
     Again,
     Alive,
@@ -25,14 +23,14 @@ from calbot.deeds import (
 )
 from calbot.identity import is_copy
 from calbot.kinds import SILENT_SKIPS, DeedState
-from calbot.model import CalendarKey, Event, Gone, Notice, Noun, Outcome
-from calbot.planner import Verdict, decided_anew, plan
-from calbot.policy import Case, Policy
+from calbot.model import CalendarKey, Event, Notice, Noun, Outcome
+from calbot.planner import Verdict, plan
+from calbot.policy import Policy
 from calbot.ports import Random
 from calbot.record import enter
 from calbot.schedule import COOL_DOWN, LONGEST_REST, backoff
 from calbot.store import calendars as calendar_store
-from calbot.store import fates, ledger, outbox, parked, switches
+from calbot.store import copies, fates, ledger, outbox, parked, releases, switches
 from calbot.store.database import Tx
 from calbot.store.history import undo_token
 from calbot.telling import Run, of_deed, skipped, told
@@ -106,16 +104,14 @@ def settle(tx: Tx, results: list[tuple[Task, Result]], context: Context, random:
                 overtaken |= {verdict.overtakes.id} if verdict.overtakes is not None else set()
             case SignedOut(text):
                 ledger.park(tx, deed, None, SIGNED_OUT, text, uncertain=deed.uncertain)
-            case Copied() | Removed() | TakenAway() | IdTaken():
-                pass
             case _:
-                assert_never(result)
+                pass  # What came of a copy, or of an original that it replaces: below.
         name = context.names.get(deed.key.calendar, "")
         said += [
             outcome if outcome.calendar_name else msgspec.structs.replace(outcome, calendar_name=name)
             for outcome in heard
         ]
-        copied = NOTHING if deed.id in context.outdated else _of_copies(tx, deed, result, context)
+        copied = NOTHING if deed.id in context.outdated else follow_up(tx, deed, result, _run(deed, context), random)
         more += copied.deeds
         said += copied.said
     said += _sums(tx, [task.deed for task, _ in results], context)
@@ -187,6 +183,7 @@ def _done(tx: Tx, deed: Deed, written: Event, guests: tuple[str, ...], now: floa
     fates.note(tx, deed.key, guests, "invited", now)
     if isinstance(deed.action, Invite):
         calendar_store.wrote(tx, deed.key, deed.action.event.etag, written)
+        copies.version(tx, deed.key, deed.action.event.etag, written.etag)
     token = undo_token(deed.id, deed.key)
     return [of_deed("invited", deed, event=written, guests_added=guests, undo_token=token)]
 
@@ -201,7 +198,7 @@ def _undone(tx: Tx, deed: Deed, undone: Undone, now: float) -> list[Outcome]:
     for number in action.deeds:
         taken_back = ledger.by_id(tx, number)
         if taken_back is not None and taken_back.state == "done":
-            ledger.set_aside(tx, taken_back, "undone", now)
+            releases.set_aside(tx, taken_back, "undone", now)
     fates.note(tx, deed.key, action.guests, "undone", now)
     if not undone.guests:
         return []
@@ -244,33 +241,15 @@ def _vanished(tx: Tx, deed: Deed, now: float) -> list[Outcome]:
     return [of_deed("cancelled", deed, event=known)] if known is not None else []
 
 
-def _of_copies(tx: Tx, deed: Deed, result: Result, context: Context) -> Written:
-    """Let copies follow what came of a deed: of their own, or of one about their source."""
-    run, calendar = _run(deed, context), CalendarKey(deed.key.account, deed.key.calendar)
-    match result:
-        case Copied() | Removed() | TakenAway() | IdTaken():
-            return copywork.ended(tx, deed, result, run)
-        case Never() if isinstance(deed.action, Mirror):
-            return copywork.go_on_with_dates(tx, deed, run)
-        case Never() if isinstance(deed.action, Invite) and not deed.action.event.organised_by_us:
-            return _copied_instead(tx, deed, run)
-        case Alive(event):
-            return copywork.noticed(tx, run, calendar, [event])
-        case Vanished() if isinstance(deed.action, LookUp):
-            gone = Gone(deed.key.event)
-            if is_copy(gone):
-                return copywork.noticed(tx, run, calendar, [gone])
-            return copywork.follow_all(tx, run, context.account, [(deed.key, Verdict(change=gone))], 0, approved=True)
-    return NOTHING
-
-
-def _copied_instead(tx: Tx, deed: Deed, run: Run) -> Written:
-    """Have an event copied to which Google lets us invite nobody, where a rule copies such."""
-    event = calendar_store.event(tx, deed.key)
-    if event is None:
-        return NOTHING
-    verdict = decided_anew(event, case_of(tx, deed, run.policy, run.now))
-    return copywork.follow_all(tx, run, deed.key.account, [(deed.key, verdict)], 0)
+def _run(deed: Deed, context: Context) -> Run:
+    return Run(
+        id=deed.run_id,
+        source=deed.source,
+        seen_at=deed.seen_at or context.now,
+        now=context.now,
+        policy=context.policy,
+        calendar_name=context.names.get(deed.key.calendar, ""),
+    )
 
 
 def _judged_anew(tx: Tx, deed: Deed, event: Event, context: Context) -> Verdict:
@@ -284,25 +263,6 @@ def _judged_anew(tx: Tx, deed: Deed, event: Event, context: Context) -> Verdict:
     if is_copy(event):
         return Verdict()
     return plan(event, known, waits, case)
-
-
-def case_of(tx: Tx, deed: Deed, policy: Policy, now: float) -> Case:
-    """Return what else the deed's event is decided by, from the store."""
-    key, action = deed.key, deed.action
-    event = calendar_store.event(tx, key) if isinstance(action, LookUp) else action.event
-    (case,) = cases(tx, CalendarKey(key.account, key.calendar), [event or Gone(key.event)], policy, now)
-    return case
-
-
-def _run(deed: Deed, context: Context) -> Run:
-    return Run(
-        id=deed.run_id,
-        source=deed.source,
-        seen_at=deed.seen_at or context.now,
-        now=context.now,
-        policy=context.policy,
-        calendar_name=context.names.get(deed.key.calendar, ""),
-    )
 
 
 def _failure(tx: Tx, deed: Deed, reason: str, text: str, *, retry_at: float | None) -> Outcome:

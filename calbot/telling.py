@@ -2,7 +2,7 @@
 
 import msgspec
 
-from calbot.actions import Deed, LookUp, Mirror, RemoveCopy, Skip
+from calbot.actions import Deed, DeleteOriginal, LookUp, Mirror, RemoveCopy, RestoreOriginal, Skip
 from calbot.model import CalendarKey, Copy, EventKey, Noun, Outcome
 from calbot.policy import Policy
 from calbot.store import calendars, copies
@@ -56,12 +56,12 @@ def of_deed(event_type: str, deed: Deed, **parts: object) -> Outcome:
 def told(tx: Tx, event_type: str, deed: Deed, **parts: object) -> Outcome:
     """Return the announcement of what came of a copy's deed: it is about the source, and says where the copy is."""
     action = deed.action
-    if not isinstance(action, Mirror | RemoveCopy):
+    if not isinstance(action, Mirror | RemoveCopy | DeleteOriginal | RestoreOriginal):
         return of_deed(event_type, deed, **parts)
-    source = action.source
+    source = action.source if isinstance(action, Mirror | RemoveCopy) else deed.key
     where: dict[str, object] = {
         "calendar_name": _name(tx, source.account, source.calendar),
-        "target_calendar": _name(tx, deed.key.account, action.copy.target),
+        "target_calendar": _name(tx, copies.writer(tx, action.copy.target) or "", action.copy.target),
         "copy_id": action.copy.event_id,
     }
     return msgspec.structs.replace(of_deed(event_type, deed, **parts), key=source, **where)

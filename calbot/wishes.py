@@ -16,7 +16,7 @@ from calbot.preview import DAY
 from calbot.record import enter
 from calbot.rules import weigh
 from calbot.store import calendars as calendar_store
-from calbot.store import fates, ledger, outbox, undoable
+from calbot.store import fates, ledger, outbox, releases, undoable
 from calbot.store.database import Tx
 from calbot.telling import Run, of_deed
 
@@ -42,7 +42,7 @@ def take_back(tx: Tx, deeds: Iterable[int], run_id: str, source: str, now: float
     done: dict[EventKey, list[Deed]] = {}
     for deed in filter(None, (ledger.by_id(tx, number) for number in deeds)):
         if deed.state in {"planned", "parked", "held"} and isinstance(deed.action, Invite):
-            ledger.set_aside(tx, deed, "discarded", now)
+            releases.set_aside(tx, deed, "discarded", now)
             fates.note(tx, deed.key, deed.action.guests, "discarded", now)
             dropped.add(deed.id)
             if deed.uncertain:

@@ -1,6 +1,6 @@
 """The panel's pages of what was and will be done: held work, undo and apply, each a command with its answer shown."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
@@ -19,7 +19,7 @@ from calbot.errors import StoreError
 from calbot.model import Answer, Command, EventKey, Outcome, Outgoing
 from calbot.ports import Clock, Random
 from calbot.preview import AHEAD
-from calbot.store import history, ledger, outbox, undoable
+from calbot.store import copyhistory, ledger, outbox, undoable
 from calbot.store.database import Database, Tx, translated
 
 LOOKED_BACK = 500
@@ -30,11 +30,15 @@ _DONE = {"undo": "Taken back", "approve": "Approved", "discard": "Discarded", "a
 
 @dataclass(frozen=True, slots=True)
 class OnStatus:
-    """What these pages add to the status page; `form` is what its forms carry, `problem` why nothing is shown."""
+    """What these pages add to the status page; `form` is what its forms carry, `problem` why nothing is shown.
+
+    `names` are what calendars are called, by their ids.
+    """
 
     waiting: Waiting
     undoable: frozenset[str]
     form: dict[str, str]
+    names: Mapping[str, str]
     problem: str = ""
 
 
@@ -84,10 +88,11 @@ class DeedPages:
         try:
             with translated():
                 reader = self._database.read()
-                held, good = history.held(reader), _good(reader, rows)
+                held, good = copyhistory.held(reader), _good(reader, rows, now)
+                names = copyhistory.names(reader)
         except StoreError as error:
-            return OnStatus(waiting(snapshot, (), now, self._zone), frozenset(), form, str(error))
-        return OnStatus(waiting(snapshot, held, now, self._zone), good, form)
+            return OnStatus(waiting(snapshot, (), now, self._zone), frozenset(), form, {}, str(error))
+        return OnStatus(waiting(snapshot, held, now, self._zone), good, form, names)
 
     def sign(self, response: Response) -> Response:
         """Give the browser its session with the status page."""
@@ -95,7 +100,7 @@ class DeedPages:
 
     def undo(self) -> Response:
         """List what can be taken back."""
-        found, cut = self._invitations()
+        found, cut = self._changes()
         runs = undoing.runs(found, self._clock.now(), self._zone, cut=cut)
         return self._frame.show("undo.html", runs=runs, spans=SPANS)
 
@@ -120,11 +125,12 @@ class DeedPages:
         """Ask whether held work is to be dropped."""
         run_id = request.args.get("run", "")
         with translated():
-            found = [run for run in history.held(self._database.read()) if run_id in {"", run.run_id}]
+            found = [run for run in copyhistory.held(self._database.read()) if run_id in {"", run.run_id}]
         if not found:
             raise Sorry("Nothing waits", "This work does not wait any more.", 404)
         cards = [card(run, self._clock.now(), self._zone) for run in found]
-        return self._frame.show("discard.html", cards=cards[:10], more=len(cards[10:]), run_id=run_id)
+        what = tuple(dict.fromkeys(line for one in cards for line in one.discarding))
+        return self._frame.show("discard.html", cards=cards[:10], more=len(cards[10:]), run_id=run_id, what=what)
 
     def discard(self) -> BaseResponse:
         """Drop held work."""
@@ -173,20 +179,22 @@ class DeedPages:
             raise Sorry("Nothing to show", "Calbot knows nothing of such a command, or no longer.", 404)
         return sent
 
-    def _invitations(self) -> tuple[list[tuple[float, Outcome]], bool]:
-        """Return the invitations of late that can be taken back, newest first; and may there be older ones."""
+    def _changes(self) -> tuple[list[tuple[float, Outcome]], bool]:
+        """Return what was done of late and can be taken back, newest first; and may there be older things."""
         with translated():
             reader = self._database.read()
             rows = outbox.latest(reader, "calendar", LOOKED_BACK)
-            return undoing.invitations(rows, _good(reader, rows)), len(rows) == LOOKED_BACK
+            good = _good(reader, rows, self._clock.now())
+            return undoing.changes(rows, good), len(rows) == LOOKED_BACK
 
     def _meant(self, command: Command) -> tuple[list[undoing.Meant], int]:
-        """Return what an undo is about: the first invitations of it, and how many more there are."""
+        """Return what an undo is about: the first changes of it, and how many more there are."""
         with translated():
             reader = self._database.read()
             numbers = _numbers(reader, command)
             deeds = [deed for number in numbers[:LOOKED_BACK] if (deed := ledger.by_id(reader, number)) is not None]
-        return undoing.meant(deeds, self._clock.now(), self._zone), max(0, len(numbers) - undoing.MOST_LINES)
+            names = copyhistory.names(reader)
+        return undoing.meant(deeds, self._clock.now(), self._zone, names), max(0, len(numbers) - undoing.MOST_LINES)
 
 
 def _numbers(tx: Tx, command: Command) -> list[int]:
@@ -204,10 +212,10 @@ def _numbers(tx: Tx, command: Command) -> list[int]:
             return undoable.last(tx, command.received)
 
 
-def _good(tx: Tx, rows: Sequence[Outgoing]) -> frozenset[str]:
+def _good(tx: Tx, rows: Sequence[Outgoing], now: float) -> frozenset[str]:
     """Return the tokens of these outcomes by which something can still be taken back."""
-    keys = {row.content.key for row in rows if isinstance(row.content, Outcome) and row.content.undo_token}
-    return frozenset(past.token for key in keys for past in history.of_event(tx, key) if past.token is not None)
+    tokens = {row.content.undo_token for row in rows if isinstance(row.content, Outcome)} - {None}
+    return frozenset(token for token in tokens if token is not None and undoable.by_token(tx, token, now))
 
 
 def _undone() -> Args:

@@ -1,14 +1,16 @@
 """The preview in words: what the rules would do, counted, grouped by decision, and never too long to show; pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 
+from addon.web.copied import shows, targets
 from addon.web.links import event_link
 from addon.web.past import when
 from addon.web.timeline import Tone
-from addon.web.words import clean, people, where
+from addon.web.words import clean, people, where, with_names
 from calbot.actions import Invite, Skip
+from calbot.policy import Link
 from calbot.preview import Foreseen
 
 MOST_INVITED = 200
@@ -60,56 +62,98 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """The page's values: of what is still to come `events` would get `guests` invitations."""
+    """The page's values: of what is still to come `events` would get `guests` invitations, and `copies` a copy."""
 
     events: int
     guests: int
+    copies: int
     counts: tuple[tuple[str, str], ...]
     groups: tuple[Group, ...]
 
 
-def forecast(found: Sequence[Foreseen], now: float, zone: tzinfo) -> Forecast:
-    """Return what would be done, invitations first."""
+def forecast(
+    found: Sequence[Foreseen], now: float, zone: tzinfo, names: Mapping[str, str] | None = None
+) -> Forecast:
+    """Return what would be done, invitations first; `names` are what calendars are called, by their ids."""
     coming = [one for one in found if isinstance(one.action, Invite) and not one.past]
     gone = [one for one in found if isinstance(one.action, Invite) and one.past]
+    alone: list[Foreseen] = []
+    copied: list[Foreseen] = []
+    over: list[Foreseen] = []
     left: dict[str, list[Foreseen]] = {}
     for one in found:
-        if isinstance(one.action, Skip):
+        if not isinstance(one.action, Skip):
+            continue
+        if new_copies(one):
+            (over if one.past else copied).append(one)
+        elif one.links:
+            alone.append(one)
+        else:
             left.setdefault(one.action.reason, []).append(one)
     guests = sum(len(one.action.guests) for one in coming if isinstance(one.action, Invite))
+    page = _Page(now, zone, names or {})
     groups = [
-        _group("Would be invited", "good", coming, MOST_INVITED, now, zone),
-        _group("Over by now; would have been invited", "quiet", gone, MOST_OF_A_REASON, now, zone),
+        page.group("Would be invited", "good", coming, MOST_INVITED),
+        page.group("Would be copied", "good", copied, MOST_INVITED),
+        page.group("Over by now; would have been invited", "quiet", gone, MOST_OF_A_REASON),
+        page.group("Over by now; would have been copied", "quiet", over, MOST_OF_A_REASON),
+        page.group("Has its copy already", "quiet", alone, MOST_OF_A_REASON),
         *(
-            _group(_HEADINGS.get(reason, reason.replace("_", " ")), "quiet", left[reason], MOST_OF_A_REASON, now, zone)
+            page.group(_HEADINGS.get(reason, reason.replace("_", " ")), "quiet", left[reason], MOST_OF_A_REASON)
             for reason in sorted(left, key=lambda reason: (_ORDER.index(reason) if reason in _ORDER else 99, reason))
         ),
     ]
+    copies = sum(len(new_copies(one)) for one in (*coming, *copied))
+    mirrors = any(one.links or one.unmirrored for one in found)
     counts = (
         ("events would get guests", str(len(coming))),
         ("invitations in all", str(guests)),
-        ("would be left alone", str(sum(len(rows) for rows in left.values()))),
+        *((("copies would be made", str(copies)),) if mirrors else ()),
+        ("would be left alone", str(sum(len(rows) for rows in (alone, *left.values())))),
         ("events looked at", str(len(found))),
     )
-    return Forecast(len(coming), guests, counts, tuple(group for group in groups if group.count))
+    return Forecast(len(coming), guests, copies, counts, tuple(group for group in groups if group.count))
 
 
-def _group(heading: str, tone: Tone, found: Sequence[Foreseen], most: int, now: float, zone: tzinfo) -> Group:
-    return Group(heading, tone, len(found), tuple(_row(one, now, zone) for one in found[:most]))
+def new_copies(one: Foreseen) -> tuple[Link, ...]:
+    """Return the copies that an event is to have and has not."""
+    return tuple(link for link in one.links if link.target not in one.copied)
 
 
-def _row(one: Foreseen, now: float, zone: tzinfo) -> Row:
-    match one.action:
-        case Invite():
-            text = f"{people(one.action.guests)} (rule: {one.action.rule})"
-        case Skip():
-            text = one.action.text
-        case _:
-            text = ""
-    return Row(
-        title=clean(one.event.title, 120) or "Event without a title",
-        when=when(one.event, now, zone),
-        where=where(one.calendar_name, one.key.account),
-        text=clean(text, 300),
-        link=event_link(one.key),
-    )
+@dataclass(frozen=True, slots=True)
+class _Page:
+    now: float
+    zone: tzinfo
+    names: Mapping[str, str]
+
+    def group(self, heading: str, tone: Tone, found: Sequence[Foreseen], most: int) -> Group:
+        """Return the group of these events."""
+        return Group(heading, tone, len(found), tuple(self.row(one) for one in found[:most]))
+
+    def row(self, one: Foreseen) -> Row:
+        """Return the line of one event."""
+        match one.action:
+            case Invite():
+                texts = [f"{people(one.action.guests)} (rule: {one.action.rule})"]
+            case Skip():
+                texts = [one.action.text]
+            case _:
+                texts = []
+        new = new_copies(one)
+        if new:
+            shown = " or ".join(dict.fromkeys(shows(link.mask) for link in new))
+            rules = ", ".join(dict.fromkeys(link.rule for link in new))
+            copied = f"opied to {targets(new, self.names)}, with {shown} (rule: {rules})"
+            texts = [*texts, f"c{copied}"] if isinstance(one.action, Invite) else [f"C{copied}", *texts]
+        elif one.links:
+            texts.append(f"Its copy is on {targets(one.links, self.names)}.")
+        elif one.unmirrored is not None:
+            why = with_names(one.unmirrored.text, self.names)
+            texts += [f"No copy: {why}"] if why not in texts else []
+        return Row(
+            title=clean(one.event.title, 120) or "Event without a title",
+            when=when(one.event, self.now, self.zone),
+            where=where(one.calendar_name, one.key.account),
+            text=clean("; ".join(texts) if isinstance(one.action, Invite) else " ".join(texts), 300),
+            link=event_link(one.key),
+        )

@@ -3,6 +3,7 @@
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
+import msgspec
 from flask import Blueprint, Response, request
 
 from addon.web.foreseen import Forecast, forecast
@@ -17,7 +18,7 @@ from calbot.policy import Policy
 from calbot.ports import Clock
 from calbot.preview import AHEAD, BACK, preview
 from calbot.status import Snapshot
-from calbot.store import history
+from calbot.store import copyhistory, history
 from calbot.store.database import Database, translated
 
 LONGEST_TEXT = 300
@@ -64,13 +65,16 @@ class Looks:
     def event(self) -> Response:
         """Show what the rules say about an event, and what was done about it."""
         key = asked_key()
+        reader, now = self._database.read(), self._clock.now()
         with self._turn.taken(), translated():
-            found = explain(self._database.read(), key.event, self._orders, self._clock.now())
-        one = next((one for one in found if one.key == key), None)
-        if one is None:
-            text = "Calbot does not know this event. It may be older than what it remembers, or of another calendar."
-            raise Sorry("No such event", text, 404)
-        view = event_view(one, self._clock.now(), self._zone)
+            found = explain(reader, key.event, self._orders, now)
+            one = next((one for one in found if one.key == key), None)
+            if one is None:
+                text = "Calbot does not know this event. It may be older than what it remembers, or of another calendar."
+                raise Sorry("No such event", text, 404)
+            past = copyhistory.with_copies(reader, key, one.history, now)
+            one = msgspec.structs.replace(one, history=past)
+            view = event_view(one, now, self._zone, copyhistory.standing(reader, key), copyhistory.names(reader))
         modes = self._engine.snapshot.settings
         return self._frame.show("event.html", event=view, key=key, modes=modes)
 
@@ -110,8 +114,10 @@ class Looks:
         watched = {calendar.key for one in self._engine.snapshot.accounts for calendar in one.calendars}
         with self._turn.taken():
             with translated():
-                found = preview(self._database.read(), self._orders, now, account=account, watched=watched)
-            return forecast(found, now, self._zone)
+                reader = self._database.read()
+                found = preview(reader, self._orders, now, account=account, watched=watched)
+                names = copyhistory.names(reader)
+            return forecast(found, now, self._zone, names)
 
     def asked_account(self) -> str | None:
         """Return the account that the address names, None for all. Raises Sorry for one that there is not."""

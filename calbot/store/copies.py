@@ -165,6 +165,13 @@ def written(tx: Tx, copy: Copy, etag: str, content: Content, now: float) -> None
     )
 
 
+def version(tx: Tx, key: EventKey, over: str, etag: str) -> None:
+    """Note that something else of ours was written to a copy than what it shows: it has another version since."""
+    tx.execute(
+        "UPDATE copy SET etag = ? WHERE target = ? AND event_id = ? AND etag = ?", (etag, key.calendar, key.event, over)
+    )
+
+
 def stand(tx: Tx, copy: int, state: CopyState, now: float) -> None:
     """Note how a copy stands, where we did not write what it shows."""
     tx.execute("UPDATE copy SET state = ?, changed_at = ? WHERE id = ?", (state, now, copy))

@@ -6,7 +6,7 @@ from calbot.actions import LookUp
 from calbot.model import Notice
 from calbot.moments import is_past
 from calbot.ports import Random
-from calbot.store import commands, fates, ledger, outbox, switches
+from calbot.store import commands, copies, fates, ledger, originals, outbox, releases, switches
 from calbot.store.database import Database, Tx
 
 
@@ -23,12 +23,14 @@ def tidy(database: Database, now: float, time_zone: str, random: Random) -> None
         commands.prune(tx, now)
         ledger.prune(tx, now)
         fates.prune(tx, now)
+        copies.prune(tx, now)
+        originals.prune(tx, now)
         _let_go(tx, now, time_zone)
     database.snapshot(int(now))
 
 
 def _let_go(tx: Tx, now: float, time_zone: str) -> None:
     """Close held rows whose event is over: nobody needs to decide about them any more."""
-    for deed in ledger.held(tx, None, math.inf, now):
+    for deed in releases.held(tx, None, math.inf, now):
         if not isinstance(deed.action, LookUp) and is_past(deed.action.event, time_zone, now):
             ledger.finish(tx, deed, "skipped", now, reason="past", text="It was over before anybody approved.")

@@ -8,8 +8,8 @@ from calbot.actions import Deed
 from calbot.model import CalendarKey
 from calbot.planner import Verdict
 from calbot.record import enter
+from calbot.store import ledger, releases
 from calbot.telling import Run
-from calbot.store import ledger
 from tests.engine.scenes import (
     HOUR,
     OTHERS,
@@ -222,7 +222,7 @@ def test_a_finished_row_is_never_parked_or_held_again(simulate: Simulate) -> Non
     with simulation.database.write() as tx:
         ledger.park(tx, deed, simulation.clock.now(), "network", "Late.", uncertain=True)
         ledger.hold(tx, deed, "brake", "Late.")
-        ledger.approve(tx, deed, simulation.clock.now())
+        releases.approve(tx, deed, simulation.clock.now())
     other = simulation.create(summary="Another")
     simulation.until_quiet()
     row = ledger.by_id(simulation.database.read(), deed.id)

@@ -1,0 +1,72 @@
+"""What copies, and originals whose place they take, owe after a deed has come to its end."""
+
+from calbot import copywork, originalwork
+from calbot.actions import Deed, Invite, LookUp, Mirror
+from calbot.cases import case_of
+from calbot.copying import Copied, IdTaken, Removed, StandsAlone, TakenAway
+from calbot.copyrules import guests_of_copy
+from calbot.copywork import NOTHING, Written
+from calbot.deeds import Alive, Never, Result, Vanished
+from calbot.identity import is_copy
+from calbot.model import CalendarKey, Event, EventKey, Gone
+from calbot.originals import OriginalGone, Restored, Stays, Verified
+from calbot.planner import Verdict, decided_anew
+from calbot.ports import Random
+from calbot.record import enter
+from calbot.store import calendars, copies, fates
+from calbot.store.database import Tx
+from calbot.telling import Run
+
+
+def follow_up(tx: Tx, deed: Deed, result: Result, run: Run, random: Random) -> Written:
+    """Let copies follow what came of a deed: of their own, or of one about their source."""
+    calendar = CalendarKey(deed.key.account, deed.key.calendar)
+    match result:
+        case Copied(written):
+            first = copywork.ended(tx, deed, result, run)
+            more = _taking_its_place(tx, deed, written, run, random)
+            return Written((*first.deeds, *more.deeds), (*first.said, *more.said))
+        case Removed() | TakenAway() | StandsAlone() | IdTaken():
+            return copywork.ended(tx, deed, result, run)
+        case Verified() | Stays() | OriginalGone() | Restored():
+            return originalwork.ended(tx, deed, result, run)
+        case Never() if isinstance(deed.action, Mirror):
+            return copywork.go_on_with_dates(tx, deed, run)
+        case Never() if isinstance(deed.action, Invite) and not deed.action.event.organised_by_us:
+            return _copied_instead(tx, deed, run)
+        case Alive(event):
+            return copywork.noticed(tx, run, calendar, [event])
+        case Vanished() if isinstance(deed.action, LookUp):
+            gone = Gone(deed.key.event)
+            if is_copy(gone):
+                return copywork.noticed(tx, run, calendar, [gone])
+            return copywork.follow_all(tx, run, deed.key.account, [(deed.key, Verdict(change=gone))], 0, approved=True)
+    return NOTHING
+
+
+def _taking_its_place(tx: Tx, deed: Deed, written: Event, run: Run, random: Random) -> Written:
+    """Have guests invited to a copy that is to take the place of its original, and the original deleted later."""
+    action = deed.action
+    copy = copies.by_id(tx, action.copy.id) if isinstance(action, Mirror) else None
+    if copy is None or copy.series is not None or copy.state != "live":
+        return NOTHING
+    key = EventKey(deed.key.account, copy.target, copy.event_id)
+    planned = originalwork.plan(tx, run, copy)
+    deeds = [*planned.deeds]
+    for source in copies.sources(tx, copy.id):
+        link = source.link
+        if link is not None and link.delete_original and link.guests:
+            asked = Invite(written, link.guests, link.rule, link.send_updates)
+            invite = guests_of_copy(written, asked, fates.of_event(tx, key))
+            if isinstance(invite, Invite):
+                deeds += enter(tx, run, [(key, Verdict(action=invite))], 0, random)
+    return Written(tuple(deeds), planned.said)
+
+
+def _copied_instead(tx: Tx, deed: Deed, run: Run) -> Written:
+    """Have an event copied to which Google lets us invite nobody, where a rule copies such."""
+    event = calendars.event(tx, deed.key)
+    if event is None:
+        return NOTHING
+    verdict = decided_anew(event, case_of(tx, deed, run.policy, run.now))
+    return copywork.follow_all(tx, run, deed.key.account, [(deed.key, verdict)], 0)
