@@ -13,7 +13,7 @@ import msgspec
 from bench import figures, programs
 from bench.figures import Figure
 
-PARTS = ("full_sync", "latency", "start", "idle", "others")
+PARTS = ("full_sync", "latency", "mirrors", "start", "idle", "others")
 
 
 def main() -> int:

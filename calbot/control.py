@@ -2,11 +2,11 @@
 
 import hashlib
 import math
-from collections import Counter
 from collections.abc import Callable, Mapping
 
-from calbot.actions import Deed, Invite, Retract
-from calbot.errands import PAUSED, UNDER_WAY
+from calbot import answers
+from calbot.actions import Deed, Invite, RemoveCopy
+from calbot.answers import many
 from calbot.errors import BadOptions
 from calbot.explaining import Explanation, explain
 from calbot.inbox import Item, TakeBack, TakeUp
@@ -14,8 +14,8 @@ from calbot.model import Answer, CalendarKey, Command, Notice, Noun
 from calbot.moments import day_and_time
 from calbot.policy import Policy
 from calbot.ports import Clock, Random
-from calbot.preview import AHEAD, DAY, Foreseen, Window, foresee
-from calbot.store import fates, ledger, outbox, releases, switches, undoable
+from calbot.preview import AHEAD, DAY, Window, foresee
+from calbot.store import copies, fates, ledger, outbox, releases, switches, undoable
 from calbot.store.database import Database
 from calbot.switchboard import Switchboard
 from calbot.wishes import Scope
@@ -63,7 +63,7 @@ class Control:
         with self._database.write() as tx:
             before, _, count = (switches.fact(tx, _RELEASED) or "").rpartition(" ")
             if before == command.id:
-                return _released(int(count), approve=approve)
+                return answers.released(int(count), approve=approve, invites=False)
             deeds = releases.held(tx, str(token) if token else None, command.received, now)
             if not deeds:
                 which = f" under {str(token)[:40]!r}" if token else ""
@@ -75,7 +75,10 @@ class Control:
                 releases.set_aside(tx, deed, "discarded", now)
                 if isinstance(deed.action, Invite):
                     fates.note(tx, deed.key, deed.action.guests, "discarded", now)
-            answer = _released(len(deeds), approve=approve)
+                elif isinstance(deed.action, RemoveCopy):
+                    copies.stand(tx, deed.action.copy.id, "kept", now)
+            invites = all(isinstance(deed.action, Invite) for deed in deeds)
+            answer = answers.released(len(deeds), approve=approve, invites=invites)
             data: Data = {"count": len(deeds), "approved": approve}
             notice = Notice(event_type="brake_released", text=answer.message, data=data)
             outbox.put(tx, [notice], now, self._random)
@@ -116,12 +119,13 @@ class Control:
 
     def _question(self, deeds: list[Deed], command: Command) -> Answer | None:
         """Return what is asked back when this takes many guests off and was not confirmed."""
-        removals = sum(len(d.action.guests) for d in deeds if d.state == "done" and isinstance(d.action, Invite))
+        removals = sum(answers.taken_by_undo(deed) for deed in deeds if deed.state == "done")
         token = hashlib.sha256(repr(sorted(deed.id for deed in deeds)).encode()).hexdigest()[:12]
         most = self._switchboard.effective().removals_per_pass
         if removals <= most or command.args.get("confirm") == token:
             return None
-        text = f"This takes {removals} guests off {_many(len(deeds), 'event')}, more than {most} at once: confirm it."
+        what = "guests" if all(isinstance(deed.action, Invite) for deed in deeds) else "guests and copies"
+        text = f"This takes {removals} {what} off {many(len(deeds), 'event')}, more than {most} at once: confirm it."
         data: Data = {"confirm_token": token, "count": removals}
         return Answer(status="error", code="confirm_required", message=text, data=data)
 
@@ -145,27 +149,7 @@ class Control:
 
     def undone(self, command: Command, errors: tuple[str, ...]) -> Answer:
         """Return what is said to an undo once all accounts had their turn."""
-        deeds = [d for d in releases.of_wish(self._database.read(), run_of(command)) if d.verb == "retract"]
-        taken = [d for d in deeds if d.state == "done"]
-        gone = [d for d in deeds if d.state in {"skipped", "superseded"}]
-        left = [d for d in deeds if d.reason_text is not None or d not in [*taken, *gone]]
-        said = [_taken_back(taken)] if taken else []
-        off = sum(d.reason_text is None for d in gone)
-        said += [f"{_many(off, 'event')}: the guests were off already."] if off else []
-        said += [f"Not taken back: {deed.reason_text or 'it waits for Google.'}" for deed in left[:3]]
-        data: Data = {"undone": sum(d not in left for d in [*taken, *gone]), "left": len(left)}
-        if not said and not errors:
-            return Answer(status="ok", message="What had not gone out yet is discarded.", data=data)
-        text = " ".join([*said, *errors])
-        if not left and not errors:
-            return Answer(status="ok", message=text, data=data)
-        if taken:
-            return Answer(status="partial", message=text, data=data)
-        codes = {PAUSED: "paused", UNDER_WAY: "busy"}
-        code = next(
-            (code for said, code in codes.items() if said in text), "auth_required" if errors else "upstream_error"
-        )
-        return Answer(status="error", code=code, message=text, retryable=code in codes.values(), data=data)
+        return answers.undone(releases.of_wish(self._database.read(), run_of(command)), errors)
 
     def take_up(self, command: Command, account: str | None) -> Answer | Letters:
         """Have the rules applied to known events of the next days that were left alone."""
@@ -187,38 +171,33 @@ class Control:
     def taken_up(self, command: Command, errors: tuple[str, ...]) -> Answer:
         """Return what is said to an apply once all accounts have planned."""
         deeds = releases.of_wish(self._database.read(), run_of(command))
-        counts = Counter(deed.state for deed in deeds)
-        held, skipped = counts["held"], counts["skipped"]
-        planned = len(deeds) - held - skipped
-        said = [f"{_many(planned, 'event')} to invite to." if planned else ""]
-        said += [f"{_many(held, 'event')} held: approve or discard them." if held else ""]
-        said += [f"Dry run: {_many(skipped, 'event')} would be invited to." if skipped else ""]
-        if not deeds:
-            off = not self._switchboard.effective().auto_invite
-            said = ["Auto-invite is off, so nobody is invited." if off else "There is nobody to invite."]
-        data: Data = {"planned": planned, "held": held}
-        text = " ".join([*filter(None, said), *errors])
-        return Answer(status="partial" if errors else "ok", message=text, data=data)
+        effective = self._switchboard.effective()
+        off = "Auto-invite is off, so nobody is invited." if not effective.auto_invite else None
+        return answers.taken_up(deeds, off, errors)
 
     def preview(self, command: Command, account: str | None) -> Answer:
         """Say what the rules would do, in numbers and the first ten events."""
         tx, now = self._database.read(), self._clock.now()
         within = Window(now, now + _days(command.args.get("days")) * DAY, now)
-        events = guests = invited = 0
+        events = guests = invited = copied = 0
         first: list[tuple[float, str]] = []
         for begin, one in foresee(tx, self._policy, within, account=account, watched=self._watched()):
             events += 1
             if isinstance(one.action, Invite) and one.waits is None:
                 invited += 1
                 guests += len(one.action.guests)
-                first = sorted([*first, (begin, _line(one))])[:SHOWN]
+                first = sorted([*first, (begin, answers.foreseen(one))])[:SHOWN]
+            copied += len({link.target for link in one.links} - {*one.copied}) if not one.past else 0
         data: Data = {
             "invite": invited,
             "guests": guests,
+            "copies": copied,
             "skip": events - invited,
             "first": "\n".join(line for _, line in first),
         }
-        return Answer(status="ok", message=f"{_many(invited, 'event')} of {events} would be invited to.", data=data)
+        text = f"{many(invited, 'event')} of {events} would be invited to."
+        text += f" {many(copied, 'copy')} would be made." if copied else ""
+        return Answer(status="ok", message=text, data=data)
 
     def explain(self, command: Command) -> Answer:
         """Say which rules were tried on an event, what is decided, and what was done."""
@@ -226,7 +205,7 @@ class Control:
         found = explain(self._database.read(), wanted, self._policy, self._clock.now())
         if not found:
             return Answer(status="error", code="not_found", message=f"Calbot knows no event {wanted[:60]!r}.")
-        return Answer(status="ok", message=_verdict(found[0]), data=self._explained(found[0]))
+        return Answer(status="ok", message=answers.verdict(found[0]), data=self._explained(found[0]))
 
     def _explained(self, one: Explanation) -> Data:
         action, zone = one.action, self._policy(one.key.account).time_zone
@@ -242,6 +221,7 @@ class Control:
             "decision": None if action is None else "invite" if isinstance(action, Invite) else "skip",
             "reason": getattr(action, "reason", None),
             "rule": getattr(action, "rule", None),
+            "copies": "\n".join(f"{link.target} ({link.mask.shows}, rule {link.rule})" for link in one.links),
             "tried": "\n".join(f"{tried.rule}: {tried.why}" for tried in one.tried),
             "history": "\n".join(history),
         }
@@ -253,15 +233,6 @@ class Control:
         return self._switchboard.orders(account, self._clock.now()).policy
 
 
-def _released(count: int, *, approve: bool) -> Answer:
-    what = "approved: the invitations go out now." if approve else "discarded: nobody is invited to them."
-    return Answer(status="ok", message=f"{_many(count, 'event')} {what}", data={"count": count})
-
-
-def _many(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
-
-
 def _positive(name: str, value: object) -> float:
     if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf:
         return float(value)
@@ -270,25 +241,3 @@ def _positive(name: str, value: object) -> float:
 
 def _days(value: object) -> float:
     return float(AHEAD) if value is None else min(MOST_DAYS, _positive("days", value))
-
-
-def _line(one: Foreseen) -> str:
-    guests = ", ".join(one.action.guests) if isinstance(one.action, Invite) else ""
-    title = " ".join(one.event.title.split()) or "(no title)"
-    return f"{one.event.start[:16]} {title}: {guests}"
-
-
-def _verdict(one: Explanation) -> str:
-    action = one.action
-    if action is None:
-        return "The event is gone; its history is what is left."
-    if isinstance(action, Invite):
-        return f"{' and '.join(action.guests)} would be invited, by the rule {action.rule}."
-    return getattr(action, "text", "")
-
-
-def _taken_back(deeds: list[Deed]) -> str:
-    if len(deeds) == 1 and isinstance(action := deeds[0].action, Retract):
-        return f"{' and '.join(action.guests)} taken off “{action.event.title or 'an event without a title'}” again."
-    guests = sum(len(deed.action.guests) for deed in deeds if isinstance(deed.action, Retract))
-    return f"{_many(guests, 'guest')} taken off {_many(len(deeds), 'event')} again."

@@ -185,7 +185,8 @@ def ended(tx: Tx, deed: Deed, ending: Ending, run: Run) -> Written:
     said: list[Outcome | Notice] = []
     match ending:
         case Copied(written, content, colour):
-            ledger.finish(tx, deed, "done", now, etag=written.etag)
+            ledger.finish(tx, deed, "done", now)
+            ledger.note_content(tx, deed.id, copy.content if copy.state == "live" else None, content, written.etag)
             copies.written(tx, msgspec.structs.replace(copy, colour=colour), written.etag, content, now)
             if copy.state != "live" and copy.series is None:
                 token = undo_token(deed.id, deed.key)

@@ -148,7 +148,7 @@ def carry_out(task: Task, calendars: Calendars, decide: Decide) -> Result:
         return Vanished()
     except NotFound as error:
         if deed.attempts >= BELIEVED_ABSENT:
-            return Vanished()
+            return Never("not_found", str(error)) if isinstance(deed.action, Mirror | RemoveCopy) else Vanished()
         return Later("not_found", str(error), None, deed.uncertain)
     except SignInNeeded as error:
         return SignedOut(str(error))

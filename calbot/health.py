@@ -37,12 +37,17 @@ def _general(snapshot: Snapshot, now: float) -> list[Reason]:
             "Sign in with Google, here in the panel or with: calbot login.",
         )
         reasons.append(Reason(code="no_account", text=text, remedy=remedy, level="setup"))
-    if not snapshot.settings.invite_emails and not snapshot.settings.rules and snapshot.accounts:
+    settings = snapshot.settings
+    if not (settings.invite_emails or settings.rules or settings.central_calendar) and snapshot.accounts:
         text, remedy = (
             "Nobody to invite is configured.",
-            "Set invite_emails, in the configuration of Calbot.",
+            "Set invite_emails or central_calendar, in the configuration of Calbot.",
         )
         reasons.append(Reason(code="no_rule", text=text, remedy=remedy, level="setup"))
+    for target in snapshot.unwritable:
+        text = f"None of the signed-in accounts may write to the calendar {target}."
+        remedy = "In Google Calendar, share it with one of them with “Make changes to events”."
+        reasons.append(Reason(code="no_writer", text=text, remedy=remedy))
     until = snapshot.settings.paused_until
     if until is not None and until > now:
         reasons.append(Reason(code="paused", text="Calbot is paused.", remedy="Press Resume.", level="paused"))

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from calbot.actions import Deed, DeleteOriginal, RestoreOriginal
+from calbot.actions import Deed, DeleteOriginal, Mirror, RemoveCopy, RestoreOriginal
 from calbot.copyrules import why_kept
 from calbot.copywork import DRY_RUN, MIRRORING_OFF, NOTHING, SOON, Written, write_down
 from calbot.identity import restored_id
@@ -148,11 +148,38 @@ def _stand_behind(tx: Tx, deed: Deed, copy: Copy, event: Event, run: Run) -> Non
     copies.link(tx, msgspec.structs.replace(deed.key, event=event.id), copy.id, link, run.policy.place)
 
 
-def expect(tx: Tx, deed: Deed, action: DeleteOriginal, place: int) -> None:
-    """Have both events that may come of a restoration stand behind the copy, before either is seen in a listing."""
-    link = Link(action.copy.target, FULL, action.rule, keep=True)
-    for event in (action.event.id, restored_id(action.event.id, deed.id)):
-        copies.link(tx, msgspec.structs.replace(deed.key, event=event), action.copy.id, link, place)
+def unmade(tx: Tx, deed: Deed, run_id: str, source: str, now: float) -> list[Deed]:
+    """Write down that a copy that a deed has made is taken away for good, or an original that it deleted comes back.
+
+    What had not gone out yet is let go: the event gets no copy, or the original stays.
+    """
+    origin = {"run_id": run_id, "source": source, "seen_at": now}
+    action = deed.action
+    waits = deed.state in {"planned", "parked", "held"} and not deed.uncertain
+    if isinstance(action, DeleteOriginal) and waits:
+        releases.set_aside(tx, deed, "discarded", now)
+        _keep(tx, deed.key, action)
+    elif isinstance(action, DeleteOriginal) and deed.state == "done" and originals.whole(tx, deed.id) is not None:
+        for event in (action.event.id, restored_id(action.event.id, deed.id)):
+            _keep(tx, msgspec.structs.replace(deed.key, event=event), action)
+        back = RestoreOriginal(action.event, action.copy, deed.id, action.rule)
+        return [ledger.add(tx, deed.key, back, "planned", now, **origin)]  # type: ignore[arg-type]
+    elif isinstance(action, Mirror):
+        copy = copies.by_id(tx, action.copy.id)
+        copies.unlink(tx, action.copy.id)
+        if waits:
+            releases.set_aside(tx, deed, "discarded", now)
+            copies.stand(tx, action.copy.id, "deleted", now)
+        elif copy is not None and copy.state == "live" and ledger.open_deed(tx, deed.key, "remove_copy") is None:
+            gone = RemoveCopy(copy, action.event, action.source, action.rule, by_person=True)
+            return [ledger.add(tx, deed.key, gone, "planned", now, approved=True, **origin)]  # type: ignore[arg-type]
+    return []
+
+
+def _keep(tx: Tx, key: EventKey, action: DeleteOriginal) -> None:
+    """Have an original stand behind its copy and stay, also where a listing brings it back before we hear of that."""
+    place = min((source.place for source in copies.sources(tx, action.copy.id)), default=0)
+    copies.link(tx, key, action.copy.id, Link(action.copy.target, FULL, action.rule, keep=True), place)
 
 
 def _with_note(text: str, *, anew: bool) -> str:

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 import msgspec
 
-from calbot.actions import Deed, Invite, LookUp, Retract
+from calbot import copywork
+from calbot.actions import Deed, Invite, LookUp, Mirror, RemoveCopy, Retract
 from calbot.cases import case_of
 from calbot.consequences import follow_up
 from calbot.copywork import NOTHING
@@ -40,6 +41,8 @@ MOST_VERSIONS = 5
 QUOTA = "calendar_limits"
 ANNOUNCED_FAILURE = 3
 SIGNED_OUT = "auth_revoked"
+MOST_REFUSALS = 3
+_NO_ACCESS = frozenset({"forbidden", "not_found"})
 
 
 class Settled(Noun, frozen=True):
@@ -207,10 +210,20 @@ def _undone(tx: Tx, deed: Deed, undone: Undone, now: float) -> list[Outcome]:
 
 def _refused(tx: Tx, deed: Deed, reason: str, text: str, now: float) -> list[Outcome]:
     """Close a row that Google refuses. To an event of somebody else it is not asked again."""
+    if isinstance(deed.action, Mirror | RemoveCopy) and reason in _NO_ACCESS and deed.attempts < MOST_REFUSALS:
+        return _let_another(tx, deed, reason, text, now)
     ledger.finish(tx, deed, "refused", now, reason=reason, text=text)
     if isinstance(deed.action, Invite) and not deed.action.event.organised_by_us:
         fates.note(tx, deed.key, deed.action.guests, "refused", now)
     return [_failure(tx, deed, reason, text, retry_at=None)]
+
+
+def _let_another(tx: Tx, deed: Deed, reason: str, text: str, now: float) -> list[Outcome]:
+    """Let go of a calendar that seems to be no longer ours to write; the copy waits for who may."""
+    copies.release(tx, deed.key.calendar, deed.key.account)
+    tried = msgspec.structs.replace(deed, attempts=deed.attempts + 1)
+    ledger.park(tx, tried, now + copywork.SOON, copywork.NO_WRITER, text, uncertain=deed.uncertain)
+    return [] if deed.attempts else [_failure(tx, deed, reason, text, retry_at=now + copywork.SOON)]
 
 
 def _later(tx: Tx, deed: Deed, later: Later, now: float, random: Random) -> list[Outcome]:

@@ -4,11 +4,12 @@ from collections.abc import Container, Iterable
 
 import msgspec
 
-from calbot.actions import Deed, Invite, Retract, Skip
+from calbot.actions import Deed, DeleteOriginal, Invite, Mirror, Retract, Skip
 from calbot.cases import cases
 from calbot.identity import present, was_invited
 from calbot.model import CalendarKey, Event, EventKey, Guest, Notice, Noun, Outcome
 from calbot.moments import instant
+from calbot.originalwork import unmade
 from calbot.planner import Verdict
 from calbot.policy import Case, Decision
 from calbot.ports import Random
@@ -40,8 +41,13 @@ def take_back(tx: Tx, deeds: Iterable[int], run_id: str, source: str, now: float
     dropped: set[int] = set()
     said: list[Outcome | Notice] = []
     done: dict[EventKey, list[Deed]] = {}
+    planned: list[Deed] = []
     for deed in filter(None, (ledger.by_id(tx, number) for number in deeds)):
-        if deed.state in {"planned", "parked", "held"} and isinstance(deed.action, Invite):
+        if isinstance(deed.action, Mirror | DeleteOriginal):
+            planned += unmade(tx, deed, run_id, source, now)
+            if deed.state in {"planned", "parked", "held"}:
+                dropped.add(deed.id)
+        elif deed.state in {"planned", "parked", "held"} and isinstance(deed.action, Invite):
             releases.set_aside(tx, deed, "discarded", now)
             fates.note(tx, deed.key, deed.action.guests, "discarded", now)
             dropped.add(deed.id)
@@ -55,7 +61,7 @@ def take_back(tx: Tx, deeds: Iterable[int], run_id: str, source: str, now: float
     actions = {key: _retract(tx, own) for key, own in done.items()}
     for key, action in list(actions.items()):
         actions |= _on_dates(tx, key, action, actions)
-    planned = [
+    planned += [
         ledger.add(tx, key, action, "planned", now, run_id=run_id, source=source, seen_at=now)
         for key, action in actions.items()
         if ledger.open_deed(tx, key, "retract") is None

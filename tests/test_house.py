@@ -57,7 +57,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "calbot.local",
         "calbot.reports",
     ),
-    ("calbot.engine", "calbot.board", "calbot.commands", "calbot.control", "calbot.switchboard"),
+    ("calbot.engine", "calbot.answers", "calbot.board", "calbot.commands", "calbot.control", "calbot.switchboard"),
     (
         *("calbot.worker", "calbot.reading", "calbot.errands", "calbot.dispatch", "calbot.slots", "calbot.inbox"),
         *("calbot.house", "calbot.targets"),
@@ -146,6 +146,7 @@ SIDEWAYS = {
     ("calbot.targets", "calbot.house"),
     ("calbot.worker", "calbot.targets"),
     ("calbot.commands", "calbot.control"),
+    ("calbot.control", "calbot.answers"),
     ("calbot.control", "calbot.switchboard"),
     ("calbot.worker", "calbot.errands"),
     ("calbot.errands", "calbot.dispatch"),

@@ -129,6 +129,7 @@ def panel(
             zone=zone,
             endings=sign_in.endings() if sign_in is not None else (),
             undoable=acts.undoable if acts is not None else (),
+            names=acts.names if acts is not None else None,
         )
         shown = render_template(
             "status.html",

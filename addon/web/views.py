@@ -1,6 +1,6 @@
 """What the status page says, from a snapshot, its health, the latest outcomes and the time; pure."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 
@@ -30,11 +30,16 @@ _TONES: dict[str, Tone] = {
 _NAMES = {
     "accounts": "Accounts",
     "invite_emails": "Who is invited",
+    "central_calendar": "Calendar for copies",
+    "rules": "Rules",
     "auto_invite": "Auto-invite",
+    "mirroring": "Copies",
     "dry_run": "Dry run",
     "first_sync": "Events from before",
     "poll_interval": "Asks Google every",
     "push_url": "Push address",
+    "delete_original.enabled": "Deletes originals",
+    "delete_original.grace": "Originals stay for",
     "limits.invites_per_hour": "Invitations per hour",
     "limits.removals_per_pass": "Removals at once",
     "mqtt.host": "MQTT broker",
@@ -128,8 +133,12 @@ def page(
     zone: tzinfo,
     endings: Sequence[str] = (),
     undoable: Collection[str] = (),
+    names: Mapping[str, str] | None = None,
 ) -> Page:
-    """Return the status page's values; `undoable` are the tokens by which something can still be taken back."""
+    """Return the status page's values.
+
+    `undoable` are the tokens by which something can still be taken back, `names` what calendars are called by their ids.
+    """
     unheard = health.level == "ok" and mqtt_problem is not None
     tone, headline = _HEADLINES["degraded" if unheard else health.level]
     newest = sorted(outcomes, key=lambda row: (row.created, row.stream, row.seq), reverse=True)
@@ -142,8 +151,8 @@ def page(
         notes=(*_modes(snapshot), *(clean(note, 400) for note in snapshot.notes)),
         accounts=tuple(_account(account, now) for account in snapshot.accounts),
         counts=_counts(snapshot, newest, now),
-        timeline=entries(newest[:SHOWN], now, zone, undoable),
-        settings=_settings(snapshot, options),
+        timeline=entries(newest[:SHOWN], now, zone, undoable, names),
+        settings=_settings(snapshot, options, names or {}),
         as_of=moment(now, now, zone),
     )
 
@@ -236,6 +245,8 @@ def _modes(snapshot: Snapshot) -> list[str]:
         modes.append("Dry run: everything is decided and shown, nothing is written.")
     if not snapshot.settings.auto_invite:
         modes.append("Auto-invite is off: nobody is invited to new events.")
+    if not snapshot.settings.mirroring:
+        modes.append("Mirroring is off: no copy is made, changed or taken away.")
     return modes
 
 
@@ -289,10 +300,13 @@ def _counts(snapshot: Snapshot, newest: Sequence[Outgoing], now: float) -> tuple
     )
 
 
-def _settings(snapshot: Snapshot, options: Sequence[tuple[str, str, str]]) -> tuple[SettingRow, ...]:
+def _settings(
+    snapshot: Snapshot, options: Sequence[tuple[str, str, str]], names: Mapping[str, str]
+) -> tuple[SettingRow, ...]:
     force = snapshot.settings
     switched = {
         "auto_invite": "on" if force.auto_invite else "off",
+        "mirroring": "on" if force.mirroring else "off",
         "dry_run": "on" if force.dry_run else "off",
         "poll_interval": f"{force.poll_interval} s",
         "limits.invites_per_hour": str(force.invites_per_hour),
@@ -300,6 +314,8 @@ def _settings(snapshot: Snapshot, options: Sequence[tuple[str, str, str]]) -> tu
     rows = []
     for key, value, origin in options:
         effective = switched.get(key, value)
+        named = names.get(effective, effective) if key == "central_calendar" else effective
         source = origin if effective == value else f"switched while running ({origin}: {value})"
-        rows.append(SettingRow(_NAMES.get(key, key), key, clean(effective, 300), clean(source, 300)))
+        shown = effective if named == effective else f"{named} ({effective})"
+        rows.append(SettingRow(_NAMES.get(key, key), key, clean(shown, 300), clean(source, 300)))
     return tuple(rows)

@@ -120,7 +120,8 @@ def states(tx: Tx, calendar: CalendarKey, ids: Iterable[str]) -> dict[str, dict[
         marks = ",".join("?" * len(some))
         rows = tx.execute(
             "SELECT s.event, c.target, c.state FROM source s JOIN copy c ON c.id = s.copy "
-            f"WHERE s.account = ? AND s.calendar = ? AND s.event IN ({marks}) AND s.link IS NOT NULL",
+            f"WHERE s.account = ? AND s.calendar = ? AND s.event IN ({marks}) "
+            "AND (s.link IS NOT NULL OR c.state = 'deleted')",
             (calendar.account, calendar.calendar, *some),
         )
         for event, target, state in rows:

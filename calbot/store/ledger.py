@@ -18,7 +18,7 @@ from calbot.actions import (
     Skip,
 )
 from calbot.kinds import DeedState, Verb
-from calbot.model import CalendarKey, Event, EventKey, Noun
+from calbot.model import CalendarKey, Content, Event, EventKey, Noun
 from calbot.store.database import Tx
 
 KEEP_SECONDS = 90 * 86400.0
@@ -152,12 +152,8 @@ def finish(
     reason: str | None = None,
     text: str | None = None,
     written: Event | None = None,
-    etag: str | None = None,
 ) -> None:
-    """Close the row; `written` is the event after our write, kept with the guests before it.
-
-    Of a copy, Google's version of what was written is enough.
-    """
+    """Close the row; `written` is the event after our write, kept with the guests before it."""
     before = None if isinstance(deed.action, LookUp) else deed.action.event
     tx.execute(
         "UPDATE deed SET state = ?, finished_at = ?, reason = ?, reason_text = ?, before = ?, after = ?, etag = ?, "
@@ -169,12 +165,19 @@ def finish(
             text,
             _guest_list(before) if written else None,
             _guest_list(written) if written else None,
-            written.etag if written else etag,
+            written.etag if written else None,
             deed.attempts,
             _encode(deed.action),
             deed.id,
         ),
     )
+
+
+def note_content(tx: Tx, deed: int, before: Content | None, after: Content, etag: str) -> None:
+    """Keep what a copy showed before, if it was there, and after our write."""
+    old = msgspec.json.encode(before).decode() if before is not None else None
+    new = msgspec.json.encode(after).decode()
+    tx.execute("UPDATE deed SET before = ?, after = ?, etag = ? WHERE id = ?", (old, new, etag, deed))
 
 
 def _guest_list(event: Event | None) -> str | None:

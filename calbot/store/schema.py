@@ -97,5 +97,6 @@ MIGRATIONS: tuple[str, ...] = (
     );
     ALTER TABLE deed ADD COLUMN copy INTEGER;
     CREATE INDEX deed_copy ON deed (copy) WHERE copy IS NOT NULL;
+    CREATE INDEX deed_done ON deed (finished_at) WHERE state = 'done';
     """,
 )

@@ -10,20 +10,26 @@ from calbot.store.history import deed_of, undo_token
 _entries = msgspec.json.Decoder(tuple[msgspec.Raw, ...]).decode
 _FREE = (
     "NOT EXISTS (SELECT 1 FROM deed r WHERE r.account = deed.account AND r.calendar = deed.calendar"
-    " AND r.event = deed.event AND r.verb = 'retract' AND r.state IN ('planned', 'started', 'parked', 'held'))"
+    " AND r.event = deed.event AND r.verb IN ('retract', 'remove_copy', 'restore_original')"
+    " AND r.state IN ('planned', 'started', 'parked', 'held'))"
 )
 """Nobody is taking it back already."""
+_OURS = (
+    "(verb = 'invite' OR (verb = 'mirror' AND coalesce(before, '') = '' AND EXISTS "
+    "(SELECT 1 FROM copy c WHERE c.id = deed.copy AND c.series IS NULL AND c.state IN ('planned', 'live')))"
+    " OR (verb = 'delete_original' AND (state != 'done' OR EXISTS (SELECT 1 FROM original o WHERE o.deed = deed.id))))"
+)
+"""What can be taken back: invitations, copies that a deed has made and that are there, originals that were kept."""
 _LIVE = f"(state IN ('planned', 'started', 'parked', 'held') OR (state = 'done' AND {_FREE}))"
 
 
 def last(tx: Tx, before: float) -> list[int]:
-    """Return the invitation that went out last before then (epoch seconds) and is not undone."""
-    went_out = "state IN ('done', 'undone') AND state = 'done'"  # The first half lets SQLite use its index.
-    return _numbers(tx, f"{went_out} AND {_FREE}", before, (), "ORDER BY finished_at DESC, id DESC LIMIT 1")
+    """Return what was done last before then (epoch seconds), can be taken back, and was not."""
+    return _numbers(tx, f"state = 'done' AND {_FREE}", before, (), "ORDER BY finished_at DESC, id DESC LIMIT 1")
 
 
 def by_token(tx: Tx, token: str, before: float) -> list[int] | None:
-    """Return the invitation that this token is for; empty when it was undone, None when there is none such."""
+    """Return the deed that this token is for; empty when it was undone, None when there is none such."""
     number = deed_of(token)
     row = tx.execute("SELECT account, calendar, event FROM deed WHERE id = ?", (number,)).fetchone()
     if number is None or row is None or undo_token(number, EventKey(*row)) != token.strip():
@@ -32,17 +38,18 @@ def by_token(tx: Tx, token: str, before: float) -> list[int] | None:
 
 
 def of_event(tx: Tx, event_id: str, before: float) -> list[int]:
-    """Return the invitations to the event of this id, on whatever calendar."""
-    return _numbers(tx, f"event = ? AND {_LIVE}", before, (event_id,))
+    """Return the deeds about the event of this id, on whatever calendar, and about its copies."""
+    about = "(event = ? OR copy IN (SELECT copy FROM source WHERE event = ?))"
+    return _numbers(tx, f"{about} AND {_LIVE}", before, (event_id, event_id))
 
 
 def of_run(tx: Tx, run_id: str, before: float) -> list[int]:
-    """Return the invitations of a run."""
+    """Return the deeds of a run."""
     return _numbers(tx, f"run_id = ? AND {_LIVE}", before, (run_id,))
 
 
 def since(tx: Tx, moment: float, before: float) -> list[int]:
-    """Return the invitations that went out, or were decided, after this moment (epoch seconds)."""
+    """Return what was done, or decided, after this moment (epoch seconds)."""
     return _numbers(tx, f"coalesce(finished_at, planned_at) > ? AND {_LIVE}", before, (moment,))
 
 
@@ -50,9 +57,7 @@ def _numbers(
     tx: Tx, which: str, before: float, bounds: tuple[str | float, ...], order: str = "ORDER BY id DESC"
 ) -> list[int]:
     """Return what is meant of all that had gone out, or was decided, before then: a later deed was never meant."""
-    question = (
-        f"SELECT id FROM deed WHERE verb = 'invite' AND {which} AND coalesce(finished_at, planned_at) <= ? {order}"
-    )
+    question = f"SELECT id FROM deed WHERE {_OURS} AND {which} AND coalesce(finished_at, planned_at) <= ? {order}"
     return [number for (number,) in tx.execute(question, (*bounds, before))]
 
 
