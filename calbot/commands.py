@@ -8,9 +8,10 @@ from typing import Protocol
 
 from calbot.control import Control, Letters
 from calbot.errors import BadOptions, StoreError
-from calbot.inbox import PlanAfresh, Resync
+from calbot.inbox import LookAround, PlanAfresh, Resync
 from calbot.model import Answer, CalendarKey, Command, Notice, Noun
 from calbot.ports import Clock, Random
+from calbot.purge import Purge
 from calbot.settings import parse_switch
 from calbot.status import FOR_EVER
 from calbot.store import commands, outbox
@@ -49,6 +50,7 @@ class Commands:
         self._clock = clock
         self._random = random
         self._control = Control(desk.switchboard, self._watched, database, clock, random)
+        self._purge = Purge(desk.switchboard, self._watched, database, clock)
         self._lock = threading.Lock()
         self._pending: dict[str, _Pending] = {}
         self._owed: dict[str, tuple[Command, Answer]] = {}
@@ -105,6 +107,8 @@ class Commands:
                 return self._control.undone(command, errors)
             case "apply":
                 return self._control.taken_up(command, errors)
+            case "purge":
+                return self._purge.taken(command, errors)
             case _:
                 return _read(errors)
 
@@ -145,6 +149,8 @@ class Commands:
                 return self._send(command, self._control.undo(command))
             case "apply":
                 return self._send(command, self._control.take_up(command, who))
+            case "purge":
+                return self._take_copies(command)
             case "preview":
                 return self._control.preview(command, who)
             case "explain":
@@ -230,6 +236,13 @@ class Commands:
         if answer.status == "ok":
             self._take_force()
         return answer
+
+    def _take_copies(self, command: Command) -> Answer | None:
+        wanted = self._purge.ask(command)
+        for account in wanted.to if isinstance(wanted, Letters) else ():
+            if account in self._desk.workers:
+                self._desk.workers[account].inbox.post(LookAround())
+        return self._send(command, wanted)
 
     def _send(self, command: Command, wanted: Answer | Letters) -> Answer | None:
         """Send letters to the accounts they are for; their shares make the answer."""

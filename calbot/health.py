@@ -1,6 +1,6 @@
 """How we are, from a snapshot and a time: the judge is not the one being judged."""
 
-from calbot.status import AccountStatus, CalendarStatus, Health, Level, Reason, Snapshot
+from calbot.status import AccountStatus, CalendarStatus, Effective, Health, Level, Reason, Snapshot
 
 _WORST: tuple[Level, ...] = ("ok", "paused", "setup", "degraded", "problem")
 
@@ -9,7 +9,7 @@ def assess(snapshot: Snapshot, now: float) -> Health:
     """Return the verdict. Only a calendar's last *successful* sync counts as life."""
     reasons = [*_general(snapshot, now)]
     for account in snapshot.accounts:
-        reasons += _of_account(account, now, snapshot.started_at, snapshot.settings.patience)
+        reasons += _of_account(account, now, snapshot.started_at, snapshot.settings)
     level: Level = max((reason.level for reason in reasons), key=_WORST.index, default="ok")
     successes = [c.last_success for a in snapshot.accounts for c in a.calendars if c.last_success is not None]
     owed = [(c.last_success or snapshot.started_at) + c.stale_after for a in snapshot.accounts for c in a.calendars]
@@ -44,8 +44,9 @@ def _general(snapshot: Snapshot, now: float) -> list[Reason]:
             "Set invite_emails or central_calendar, in the configuration of Calbot.",
         )
         reasons.append(Reason(code="no_rule", text=text, remedy=remedy, level="setup"))
+    names = {one.key.calendar.lower(): one.name for account in snapshot.accounts for one in account.calendars}
     for target in snapshot.unwritable:
-        text = f"None of the signed-in accounts may write to the calendar {target}."
+        text = f"None of the signed-in accounts may write to the calendar {names.get(target) or target}."
         remedy = "In Google Calendar, share it with one of them with “Make changes to events”."
         reasons.append(Reason(code="no_writer", text=text, remedy=remedy))
     until = snapshot.settings.paused_until
@@ -54,7 +55,7 @@ def _general(snapshot: Snapshot, now: float) -> list[Reason]:
     return reasons
 
 
-def _of_account(account: AccountStatus, now: float, started_at: float, patience: float) -> list[Reason]:
+def _of_account(account: AccountStatus, now: float, started_at: float, settings: Effective) -> list[Reason]:
     if not account.signed_in:
         text = account.sign_in_text or f"Google no longer accepts the sign-in of {account.email}."
         remedy = "It takes a minute, in the panel or with calbot login; what waited is done then."
@@ -62,11 +63,13 @@ def _of_account(account: AccountStatus, now: float, started_at: float, patience:
     reasons = []
     if account.held:
         waits = "1 invitation waits" if account.held == 1 else f"invitations to {account.held} events wait"
+        if settings.central_calendar or settings.rules:  # It may be that copies are to be taken away.
+            waits = "1 event waits" if account.held == 1 else f"{account.held} events wait"
         text = f"{account.email}: {waits} for you to approve or discard."
         remedy = "Press Approve or Discard in the panel, which says why."
         reasons.append(Reason(code="held", text=text, remedy=remedy, account=account.email))
     for calendar in account.calendars:
-        reason = _of_calendar(account.email, calendar, now, started_at, patience)
+        reason = _of_calendar(account.email, calendar, now, started_at, settings.patience)
         if reason:
             reasons.append(reason)
     return reasons

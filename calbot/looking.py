@@ -1,10 +1,11 @@
 """`calbot preview` and `calbot explain`: what would be done and why, read from the store and changed nowhere."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import click
+import msgspec
 
 from calbot import explaining, preview, reports, sources
 from calbot.actions import Invite
@@ -17,7 +18,7 @@ from calbot.preview import AHEAD, BACK, DAY, Foreseen, Orders
 from calbot.settings import KEYS
 from calbot.sources import SHELL_KEYS
 from calbot.status import Effective
-from calbot.store import allowance, history
+from calbot.store import allowance, copyhistory
 from calbot.store.database import Database
 from calbot.store.history import HeldRun
 from calbot.switchboard import Switchboard
@@ -41,7 +42,7 @@ def show_preview(here: Here, *, days: int, account: str | None, file: Path | Non
         return
     if file is not None:
         reports.say(f"The rules of {file.name}, which are not in force:")
-    for line in reports.foreseen_lines(known.foreseen):
+    for line in reports.foreseen_lines(known.foreseen, known.names):
         reports.say(line)
     reports.say(known.summary())
     for remark in known.remarks:
@@ -60,7 +61,12 @@ def show_explanation(here: Here, *, event: str, as_json: bool) -> None:
     what = wanted(here)
     now, time_zone = here.clock.now(), what.settings.time_zone
     with reading(what.data) as database:
-        found = explaining.explain(database.read(), event, _orders(what, database, now), now)
+        reader = database.read()
+        found = explaining.explain(reader, event, _orders(what, database, now), now)
+        past = [copyhistory.with_copies(reader, one.key, one.history, now) for one in found]
+        found = tuple(msgspec.structs.replace(one, history=own) for one, own in zip(found, past, strict=True))
+        standing = [copyhistory.standing(reader, one.key) for one in found]
+        names = copyhistory.names(reader)
     if as_json:
         reports.put([reports.of_explanation(one) for one in found])
     elif len(found) > 1:
@@ -74,8 +80,8 @@ def show_explanation(here: Here, *, event: str, as_json: bool) -> None:
         raise click.exceptions.Exit(NOT_FOUND)
     if as_json:
         return
-    for one in found[:MOST_EXPLAINED]:
-        for line in reports.explanation_lines(one, time_zone):
+    for one, copies in list(zip(found, standing, strict=True))[:MOST_EXPLAINED]:
+        for line in reports.explanation_lines(one, time_zone, copies, names):
             reports.say(line)
     if len(found) > MOST_EXPLAINED:
         reports.say("For one of the others: calbot explain ID")
@@ -85,7 +91,7 @@ def show_explanation(here: Here, *, event: str, as_json: bool) -> None:
 class Foresight:
     """A preview with what is to be said beside it: the days it is about, switches, what is held, and the brake.
 
-    `room` is how many invitations the hour has left of its `limit`.
+    `room` is how many invitations the hour has left of its `limit`, `names` what calendars are called, by their ids.
     """
 
     foreseen: tuple[Foreseen, ...]
@@ -95,6 +101,7 @@ class Foresight:
     held: tuple[HeldRun, ...]
     limit: int
     room: int
+    names: Mapping[str, str]
 
     @property
     def invitations(self) -> tuple[Foreseen, ...]:
@@ -106,13 +113,20 @@ class Foresight:
         """Return how many invitations that would be."""
         return sum(len(one.action.guests) for one in self.invitations if isinstance(one.action, Invite))
 
+    @property
+    def copies(self) -> int:
+        """Return how many copies would be made of events to come."""
+        return sum(len(reports.new_copies(one)) for one in self.foreseen if not one.past)
+
     def summary(self) -> str:
         """Return all of it in one sentence."""
         if not self.foreseen:
             return f"Calbot knows no event from {self.first} to {self.last}."
         events = _count(len(self.foreseen), "event")
-        would = f"{_count(self.guests, 'invitation')}, to {_count(len(self.invitations), 'event')}"
-        return f"{events} from {self.first} to {self.last}; the rules would send {would if self.guests else 'nothing'}."
+        send = f"send {_count(self.guests, 'invitation')}, to {_count(len(self.invitations), 'event')}"
+        make = f"make {self.copies} {'copy' if self.copies == 1 else 'copies'}"
+        would = " and ".join([*([send] if self.guests else []), *([make] if self.copies else [])])
+        return f"{events} from {self.first} to {self.last}; the rules would {would or 'send nothing'}."
 
     def document(self) -> dict[str, object]:
         """Return all of it for JSON."""
@@ -121,6 +135,7 @@ class Foresight:
             "to": self.last,
             "invite": len(self.invitations),
             "guests": self.guests,
+            "copies": self.copies,
             "skip": sum(not one.past for one in self.foreseen) - len(self.invitations),
             "remarks": list(self.remarks),
             "held": [reports.of_held(run) for run in self.held],
@@ -141,7 +156,8 @@ def foresee(here: Here, what: Wanted, *, days: int, back: int, account: str | No
         reader = database.read()
         foreseen = preview.preview(reader, orders, now, days=days, back=back, account=account, watched=looked_at)
         switches = _board(what, database).effective()
-        held = history.held(reader)
+        held = copyhistory.held(reader)
+        names = copyhistory.names(reader)
         used = allowance.sent(reader, now) + allowance.promised(reader, now)
     return Foresight(
         foreseen=foreseen,
@@ -151,6 +167,7 @@ def foresee(here: Here, what: Wanted, *, days: int, back: int, account: str | No
         held=tuple(held),
         limit=switches.invites_per_hour,
         room=max(0, switches.invites_per_hour - used),
+        names=names,
     )
 
 
@@ -170,6 +187,8 @@ def _remarks(switches: Effective, now: float) -> Iterator[str]:
         yield "But auto_invite is off: nobody is invited until it is on."
     for account in switches.accounts_off:
         yield f"But auto_invite is off for {account}: nobody is invited there until it is on."
+    if not switches.mirroring:
+        yield "But mirroring is off: nothing is copied until it is on."
     if switches.dry_run:
         yield "But dry_run is on: nothing is written."
     if switches.paused_until is not None and switches.paused_until > now:

@@ -13,7 +13,7 @@ from calbot.control import Data, Letters, run_of
 from calbot.inbox import Item, TakeBack
 from calbot.model import Answer, CalendarKey, Command, Copy, Event, EventKey, Noun
 from calbot.planner import removals_brake
-from calbot.policy import Decision
+from calbot.policy import Decision, Policy
 from calbot.ports import Clock
 from calbot.preview import Orders
 from calbot.rules import weigh
@@ -52,13 +52,13 @@ def leaving(
     every: bool = False,
     watched: Container[CalendarKey] | None = None,
 ) -> tuple[Leaving, ...]:
-    """Return the copies that would go, on `target` or wherever they are: with `every` all of them.
+    """Return the copies that would go, on `target` or wherever they are, also unmade ones; with `every` all of them.
 
     A copy that is, or may soon be, the only one left of its meeting never goes; one that is being written just now does
     not either. Switches are left out of it, as in a preview. `watched` are the calendars that are looked at.
     """
     there = [copy for copy in copies.all_of(tx) if copy.series is None and target in {None, copy.target}]
-    candidates = [copy for copy in there if copy.state == "live" and not _has_to_stay(tx, copy)]
+    candidates = [copy for copy in there if _can_go(tx, copy)]
     known = _weighed(tx, candidates, orders, now)
     found = []
     for copy in candidates:
@@ -69,14 +69,16 @@ def leaving(
     return tuple(sorted(found, key=lambda one: (one.copy.target, one.event.start, one.copy.id)))
 
 
-def _has_to_stay(tx: Tx, copy: Copy) -> bool:
-    """Say whether a copy is none that can be taken away now: it may be the last one, or is being written or removed."""
+def _can_go(tx: Tx, copy: Copy) -> bool:
+    """Say whether a copy is there, or waits to be made, and nothing that is under way speaks against its going."""
+    under_way = copies.open_deeds(tx, copy.id)
+    if any(deed.state == "started" or deed.verb == "restore_original" for deed in under_way):
+        return False
+    if any(deed.verb == "remove_copy" and deed.state != "held" for deed in under_way):
+        return False
     if any(state in TO_STAY for state in _deletions(tx, copy)):
-        return True
-    return any(
-        deed.state == "started" or (deed.verb == "remove_copy" and deed.state != "held")
-        for deed in copies.open_deeds(tx, copy.id)
-    )
+        return False
+    return copy.state == "live" or (copy.state == "planned" and any(not deed.uncertain for deed in under_way))
 
 
 def _deletions(tx: Tx, copy: Copy) -> list[str]:
@@ -178,24 +180,29 @@ class Purge:
         going = leaving(tx, self._orders, now, target=target, every=every, watched={*watched})
         if not going:
             return Answer(status="ok", message="There is nothing to take away.", data={"removed": 0, "left": 0})
-        question = self._question(tx, going, command)
+        there = [one.copy for one in going if one.copy.state == "live"]
+        question = self._question(tx, there, command)
         if question is not None:
             return question
         for one in going:
             copies.unlink(tx, one.copy.id)
-            for deed in copies.open_deeds(tx, one.copy.id):  # Held by the brake: a person has decided now.
-                ledger.supersede(tx, deed, now)
+            for deed in copies.open_deeds(tx, one.copy.id):
+                if deed.verb == "remove_copy":  # The brake held it: a person has decided now.
+                    ledger.supersede(tx, deed, now)
         account = watched[0].account if watched else ""
         run = Run(
             id=run_of(command), source=command.source, seen_at=command.received, now=now, policy=self._orders(account)
         )
         copywork.write_down(tx, run, account, [one.copy.id for one in going], 0, approved=True)
-        return None
+        if there:
+            return None
+        data: Data = {"removed": 0, "left": 0}
+        return Answer(status="ok", message=f"{_many(len(going))} not made yet, and not made now.", data=data)
 
-    def _question(self, tx: Tx, going: tuple[Leaving, ...], command: Command) -> Answer | None:
+    def _question(self, tx: Tx, going: list[Copy], command: Command) -> Answer | None:
         """Return what is asked back when this takes many copies away and was not confirmed."""
         most, known = self._switchboard.effective().removals_per_pass, copies.known(tx)
-        named = repr([(one.copy.id, one.copy.event_id) for one in going])
+        named = repr([(copy.id, copy.event_id) for copy in going])
         token = hashlib.sha256(named.encode()).hexdigest()[:12]
         if not removals_brake(len(going), known, most) or command.args.get("confirm") == token:
             return None
@@ -225,7 +232,7 @@ class Purge:
             return Answer(status="ok", message=text, data=data)
         return Answer(status="partial", message=text, data=data)
 
-    def _orders(self, account: str) -> "copywork.Policy":
+    def _orders(self, account: str) -> Policy:
         return self._switchboard.orders(account, self._clock.now()).policy
 
 

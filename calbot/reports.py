@@ -8,11 +8,13 @@ from datetime import datetime
 import click
 import msgspec
 
-from calbot.actions import Action, Invite, LookUp, Retract, Skip
+from calbot.actions import Action, Invite, Skip
 from calbot.explaining import Explanation
 from calbot.model import Answer, Event, EventKey, Outcome
 from calbot.moments import day_and_time
+from calbot.policy import Link, Mask
 from calbot.preview import Foreseen
+from calbot.store.copyhistory import Held, PastOfCopy, Standing
 from calbot.store.history import HeldRun, Past
 
 LONGEST_TITLE = 60
@@ -33,7 +35,48 @@ _DEEDS = {
     ("retract", "done"): "took {} off again",
     ("retract", "refused"): "could not take {} off again",
     ("look_up", "done"): "looked whether it is deleted",
+    ("mirror", "planned"): "is about to copy it to {}",
+    ("mirror", "started"): "is copying it to {}",
+    ("mirror", "parked"): "waits to copy it to {}",
+    ("mirror", "done"): "copied to {}",
+    ("mirror", "refused"): "could not copy it to {}",
+    ("mirror", "skipped"): "did not copy it",
+    ("mirror", "superseded"): "did not copy it to {}: the event changed first",
+    ("mirror", "discarded"): "did not copy it to {}: it was discarded",
+    ("mirror", "undone"): "copied to {}, which was taken back since",
+    ("remove_copy", "planned"): "is about to take the copy on {} away",
+    ("remove_copy", "started"): "is taking the copy on {} away",
+    ("remove_copy", "parked"): "waits to take the copy on {} away",
+    ("remove_copy", "held"): "is held: to take the copy on {} away waits for approve or discard",
+    ("remove_copy", "done"): "took the copy on {} away",
+    ("remove_copy", "refused"): "could not take the copy on {} away",
+    ("remove_copy", "skipped"): "left the copy on {} where it is",
+    ("remove_copy", "superseded"): "did not take the copy on {} away: the event changed first",
+    ("remove_copy", "discarded"): "kept the copy on {}: taking it away was discarded",
+    ("delete_original", "planned"): "is about to delete it, as its copy stands",
+    ("delete_original", "started"): "is deleting it; its copy stays",
+    ("delete_original", "parked"): "waits to delete it, as its copy stands",
+    ("delete_original", "done"): "deleted it; its copy stays",
+    ("delete_original", "refused"): "could not delete it",
+    ("delete_original", "skipped"): "did not delete it",
+    ("delete_original", "superseded"): "did not delete it: the event changed first",
+    ("delete_original", "discarded"): "did not delete it: it was discarded",
+    ("delete_original", "undone"): "deleted it, which was taken back since",
+    ("restore_original", "planned"): "is about to bring it back",
+    ("restore_original", "started"): "is bringing it back",
+    ("restore_original", "parked"): "waits to bring it back",
+    ("restore_original", "done"): "brought it back",
+    ("restore_original", "refused"): "could not bring it back",
 }
+_FOLLOWED = {
+    "planned": "the copy on {} is about to follow",
+    "started": "the copy on {} is following",
+    "parked": "the copy on {} waits to follow",
+    "done": "the copy on {} followed",
+    "refused": "the copy on {} could not follow",
+    "superseded": "the copy on {} did not follow: the event changed first",
+}
+_SHOWS = {"full": "all it says", "title": "its title", "busy": "“Busy”"}
 
 
 def clean(text: str) -> str:
@@ -81,7 +124,11 @@ def outcome_line(outcome: Outcome) -> str:
     event = outcome.event
     what = json.dumps(event.title or "(no title)", ensure_ascii=False) if event else outcome.key.event
     start = f" ({event.start})" if event else ""
-    rest = ", ".join((*outcome.guests_added, *outcome.guests_removed)) or outcome.reason_text or ""
+    copy = f"its copy on {outcome.target_calendar}" if outcome.target_calendar else ""
+    if outcome.event_type == "mirrored":
+        copy = f"to {outcome.target_calendar}"
+    told = [", ".join((*outcome.guests_added, *outcome.guests_removed)), copy, outcome.reason_text or ""]
+    rest = (told[0] or told[2]) if not copy else ": ".join(filter(None, told[1:]))
     return f"{outcome.event_type:13} {what}{start}  {rest}".rstrip()
 
 
@@ -92,6 +139,8 @@ def of_outcome(outcome: Outcome) -> Mapping[str, object]:
         **_named(outcome.key, outcome.event),
         "guests_added": list(outcome.guests_added),
         "guests_removed": list(outcome.guests_removed),
+        "target_calendar": outcome.target_calendar,
+        "copy_id": outcome.copy_id,
         "reason": outcome.reason,
         "reason_text": outcome.reason_text,
         "undo_token": outcome.undo_token,
@@ -111,14 +160,22 @@ def of_ran(answer: Answer | None, outcomes: Iterable[Outcome], problems: Iterabl
     }
 
 
-def foreseen_lines(foreseen: Sequence[Foreseen]) -> Iterator[str]:
-    """Yield one line for each event: when, what would be done, which event, whom or why not, and where if need be."""
+def foreseen_lines(foreseen: Sequence[Foreseen], names: Mapping[str, str] | None = None) -> Iterator[str]:
+    """Yield one line for each event: when, what would be done, which event, whom or why not, and where if need be.
+
+    `names` are what calendars are called, by their ids.
+    """
     several = len({(one.key.account, one.key.calendar) for one in foreseen}) > 1
     width = max((len(title(one.event)) for one in foreseen), default=0)
     for one in foreseen:
         place = f"  [{one.calendar_name or one.key.calendar}, {one.key.account}]" if several else ""
         about = f"{when(one.event):20}  {_verb(one):6}  {title(one.event):{width}}"
-        yield f"{about}  {_verdict(one.action, past=one.past)}{place}"
+        yield f"{about}  {_foreseen(one, names or {})}{place}"
+
+
+def new_copies(one: Foreseen) -> tuple[Link, ...]:
+    """Return the copies that an event is to have and has not."""
+    return tuple(link for link in one.links if link.target not in one.copied)
 
 
 def _verb(one: Foreseen) -> str:
@@ -128,7 +185,34 @@ def _verb(one: Foreseen) -> str:
         return "held"
     if isinstance(one.action, Invite):
         return "invite" if one.waits is None else "waits"
-    return "leave"
+    return "copy" if new_copies(one) else "leave"
+
+
+def _foreseen(one: Foreseen, names: Mapping[str, str]) -> str:
+    """Return whom an event would invite and where it would be copied to, or why not."""
+    new = new_copies(one)
+    copies = [f"to {_named_target(link.target, names)} (rule {link.rule})" for link in new]
+    if isinstance(one.action, Invite):
+        invited = _verdict(one.action, past=one.past)
+        return "; ".join([invited, *(f"copy {copy}" for copy in copies)])
+    if copies:
+        return f"would have been: copy {', '.join(copies)}" if one.past else ", ".join(copies)
+    text = _verdict(one.action, past=one.past)
+    if one.links:
+        return f"{text} Its copy is on {', '.join(_named_target(link.target, names) for link in one.links)}."
+    why = one.unmirrored.text if one.unmirrored is not None else text
+    return text if why == text else f"{text} No copy: {with_names(why, names)}"
+
+
+def _named_target(target: str, names: Mapping[str, str]) -> str:
+    return names.get(target) or target
+
+
+def with_names(text: str, names: Mapping[str, str]) -> str:
+    """Return a sentence with calendars called by their names instead of their ids."""
+    for id_, name in names.items():
+        text = text.replace(id_, name)
+    return text
 
 
 def _verdict(action: Action, *, past: bool) -> str:
@@ -138,7 +222,7 @@ def _verdict(action: Action, *, past: bool) -> str:
             return f"would have been: {whom}" if past else whom
         case Skip():
             return action.text
-        case Retract() | LookUp():
+        case _:
             return ""
 
 
@@ -152,12 +236,16 @@ def of_foreseen(one: Foreseen) -> Mapping[str, object]:
         "past": one.past,
         "waits": one.waits,
         **_decision(one.action),
+        **_copies(one.links, one.unmirrored),
+        "copied": list(one.copied),
         "tried": tried,
     }
 
 
-def explanation_lines(one: Explanation, time_zone: str) -> Iterator[str]:
-    """Yield the explanation of one event, for people."""
+def explanation_lines(
+    one: Explanation, time_zone: str, standing: Sequence[Standing] = (), names: Mapping[str, str] | None = None
+) -> Iterator[str]:
+    """Yield the explanation of one event, for people; `standing` are its copies, `names` what calendars are called."""
     what = f"{title(one.event)}, {when(one.event)}" if one.event is not None else f"{one.key.event}, which is gone"
     place = f" as {one.calendar_name}" if one.calendar_name not in {"", one.key.account} else ""
     yield f"{what}, calendar {one.key.calendar} of {one.key.account}{place}"
@@ -172,6 +260,7 @@ def explanation_lines(one: Explanation, time_zone: str) -> Iterator[str]:
             yield f"  now    leave it alone: {one.action.text}"
         case _:
             pass
+    yield from _copy_lines(one, standing, names or {})
     for rule in one.tried:
         yield f"  rule   {rule.rule}: {rule.why}"
     for row in one.history:
@@ -182,9 +271,41 @@ def explanation_lines(one: Explanation, time_zone: str) -> Iterator[str]:
         yield "  done   nothing: it was there at the first look at the calendar, or there was nothing to do"
 
 
+def _copy_lines(one: Explanation, standing: Sequence[Standing], names: Mapping[str, str]) -> Iterator[str]:
+    """Yield what copies an event has, which it would get, and why not another."""
+    states = {copy.target: copy.state for copy in standing}
+    for link in one.links:
+        has = {"live": "is on", "planned": "is on its way to", "kept": "stands by itself on"}
+        state = has.get(states.get(link.target, ""), "would be made on")
+        goes = "; the event itself is then deleted" if link.delete_original else ""
+        target = _named_target(link.target, names)
+        yield f"  copy   {state} {target}, with {_shown(link.mask)} (rule {link.rule}){goes}"
+    left = [target for target in states if states[target] in {"live", "kept"} - {link.target for link in one.links}]
+    wanted = {link.target for link in one.links}
+    why = with_names(one.unmirrored.text, names) if one.unmirrored is not None else ""
+    for target in left:
+        if target not in wanted:
+            yield f"  copy   is on {_named_target(target, names)}: {why or 'no rule asks for it by now; it stays'}"
+    if why and not left:
+        yield f"  copy   none: {why}"
+
+
+def _shown(mask: Mask) -> str:
+    if mask.shows != "template":
+        return _SHOWS[mask.shows]
+    return " and ".join(f"“{part}”" for part in (mask.title, mask.description) if part) or "nothing"
+
+
 def _deed(row: Past, time_zone: str) -> str:
-    words = _DEEDS.get((row.verb, row.state), f"{row.verb}: {row.state}").format(", ".join(row.guests) or "nobody")
-    rule = f" (rule {row.rule})" if row.rule and row.verb == "invite" and row.state != "skipped" else ""
+    sentence = _DEEDS.get((row.verb, row.state), f"{row.verb}: {row.state}")
+    whom = ", ".join(row.guests) or "nobody"
+    if isinstance(row, PastOfCopy):
+        whom = row.target
+        if row.verb == "mirror" and row.again:
+            sentence = _FOLLOWED.get(row.state, sentence)
+    words = sentence.format(whom)
+    named = row.verb in {"invite", "mirror"} and row.state != "skipped"
+    rule = f" (rule {row.rule})" if row.rule and named else ""
     why = f": {row.text}" if row.text else ""
     until = f" It is tried again at {day_and_time(row.retry_at, time_zone)}." if row.retry_at else ""
     return f"{words}{rule}{why}{until}"
@@ -195,7 +316,24 @@ def of_explanation(one: Explanation) -> Mapping[str, object]:
     named = {**_named(one.key, one.event), "calendar_name": one.calendar_name}
     tried = [msgspec.to_builtins(rule) for rule in one.tried]
     history = [msgspec.to_builtins(row) for row in one.history]
-    return {**named, **_decision(one.action), "tried": tried, "history": history}
+    copies = _copies(one.links, one.unmirrored)
+    return {**named, **_decision(one.action), **copies, "tried": tried, "history": history}
+
+
+def _copies(links: Sequence[Link], unmirrored: Skip | None) -> Mapping[str, object]:
+    """Return the copies that an event is to have, and why not another."""
+    why = {"reason": unmirrored.reason, "reason_text": unmirrored.text} if unmirrored is not None else None
+    return {
+        "links": [{"target": link.target, "mask": _mask(link.mask), "rule": link.rule} for link in links],
+        "unmirrored": why,
+    }
+
+
+def _mask(mask: Mask) -> str | Mapping[str, str]:
+    """Return a mask as the options write it."""
+    if mask.shows != "template":
+        return mask.shows
+    return {"title": mask.title, "description": mask.description} if mask.description else mask.title
 
 
 def _decision(action: Action | None) -> Mapping[str, object]:
@@ -220,10 +358,21 @@ def _named(key: EventKey, event: Event | None) -> Mapping[str, object]:
 
 def held_line(run: HeldRun, time_zone: str) -> str:
     """Return what waits for a person, as one line."""
-    many = f"{run.count} events, {run.guests} invitations," if run.count != 1 else "1 event"
+    if isinstance(run, Held) and run.removals + run.look_ups:
+        many = _held_copies(run)
+    else:
+        many = f"{run.count} events, {run.guests} invitations," if run.count != 1 else "1 event"
     named = ", ".join(f'"{one[:LONGEST_TITLE]}"' for one in run.titles if one)
     more = f": {named}{' …' if run.count > len(run.titles) else ''}" if named else ""
     return f"held since {day_and_time(run.since, time_zone)}: {many} in {run.calendar_name or run.calendar}{more}"
+
+
+def _held_copies(run: Held) -> str:
+    parts = [f"{run.invited} events, {run.invitations} invitations"] if run.invited else []
+    parts += [f"{run.removals} {'copy' if run.removals == 1 else 'copies'} to take away"] if run.removals else []
+    events = "1 event" if run.look_ups == 1 else f"{run.look_ups} events"
+    parts += [f"{events} with copies that may be gone"] if run.look_ups else []
+    return ", ".join(parts)
 
 
 def of_held(run: HeldRun) -> Mapping[str, object]:

@@ -9,7 +9,7 @@ from calbot.kinds import FailureReason
 from calbot.model import Noun
 from calbot.status import AccountStatus, Health, Reason, Snapshot
 
-Kind = Literal["sync", "sign_in", "disk", "broker", "options", "held", "other"]
+Kind = Literal["sync", "sign_in", "disk", "broker", "options", "held", "copies", "other"]
 """A class of faults: people get at most one message of each in QUIET seconds."""
 
 QUIET = 6 * 3600.0
@@ -17,6 +17,9 @@ SETTLED = 60.0
 """So many seconds a trouble must be gone before it is solved: what flickers is not."""
 SYNC_PATIENCE = 1800.0
 BROKER_PATIENCE = 300.0
+COPIES_PATIENCE = 1800.0
+_TOLD_LATE = 300.0
+"""So many seconds after a start it is known at the latest who may write copies."""
 MOST_LINES = 5
 _LONGEST_LINE = 400
 
@@ -27,6 +30,7 @@ _KINDS: dict[str, Kind] = {
     "token_file": "sign_in",
     "sign_in_needed": "sign_in",
     "held": "held",
+    "no_writer": "copies",
 }
 _KINDS |= dict.fromkeys((*get_args(FailureReason), "stale"), "sync")
 _BRACES = str.maketrans("{}", "()")
@@ -39,6 +43,7 @@ _TITLES: dict[Kind, str] = {
     "broker": "Calbot's MQTT connection does not work",
     "options": "Calbot waits for you to correct its options",
     "held": "Calbot holds invitations back",
+    "copies": "Calbot cannot write its copies",
     "other": "Calbot has a problem",
 }
 
@@ -119,7 +124,7 @@ def judge(memory: Memory, health: Health, snapshot: Snapshot, now: float) -> Jud
         else:
             gone = now if trouble.gone is None else min(trouble.gone, now)  # clocks are set back, too
             trouble = structs.replace(trouble, gone=gone, seen=min(trouble.seen, now))
-            if now - gone >= SETTLED and _is_proven(trouble, snapshot):
+            if now - gone >= SETTLED and _is_proven(trouble, snapshot, now):
                 if trouble.raised is not None:
                     cleared.append(trouble)
                 continue
@@ -180,6 +185,8 @@ def _patience(kind: Kind, reason: Reason) -> float:
     """Return for how many seconds a cause is borne before people hear of it."""
     if kind == "broker":
         return BROKER_PATIENCE
+    if kind == "copies":
+        return COPIES_PATIENCE
     if kind == "sync":
         # The health has waited for half an hour itself before it says `problem`, but for these.
         waited = reason.level == "problem" and reason.code not in {*_OF_ONE_ACCOUNT, "stale"}
@@ -187,9 +194,11 @@ def _patience(kind: Kind, reason: Reason) -> float:
     return 0.0
 
 
-def _is_proven(trouble: Trouble, snapshot: Snapshot) -> bool:
+def _is_proven(trouble: Trouble, snapshot: Snapshot, now: float) -> bool:
     """Say whether it is over indeed: after a restart nothing has failed yet, and nothing has gone well either."""
     if snapshot.option_problem is not None and trouble.kind in {"sync", "sign_in", "held"}:
+        return False
+    if trouble.kind == "copies" and 0 <= now - snapshot.started_at < _TOLD_LATE:
         return False
     accounts = [one for one in snapshot.accounts if trouble.subject in {"", one.email}]
     if trouble.kind == "held":  # of an account that is signed out the health says only that

@@ -71,9 +71,7 @@ class Forecast:
     groups: tuple[Group, ...]
 
 
-def forecast(
-    found: Sequence[Foreseen], now: float, zone: tzinfo, names: Mapping[str, str] | None = None
-) -> Forecast:
+def forecast(found: Sequence[Foreseen], now: float, zone: tzinfo, names: Mapping[str, str] | None = None) -> Forecast:
     """Return what would be done, invitations first; `names` are what calendars are called, by their ids."""
     coming = [one for one in found if isinstance(one.action, Invite) and not one.past]
     gone = [one for one in found if isinstance(one.action, Invite) and one.past]

@@ -70,7 +70,9 @@ class Looks:
             found = explain(reader, key.event, self._orders, now)
             one = next((one for one in found if one.key == key), None)
             if one is None:
-                text = "Calbot does not know this event. It may be older than what it remembers, or of another calendar."
+                text = (
+                    "Calbot does not know this event. It may be older than what it remembers, or of another calendar."
+                )
                 raise Sorry("No such event", text, 404)
             past = copyhistory.with_copies(reader, key, one.history, now)
             one = msgspec.structs.replace(one, history=past)

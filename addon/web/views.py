@@ -135,10 +135,7 @@ def page(
     undoable: Collection[str] = (),
     names: Mapping[str, str] | None = None,
 ) -> Page:
-    """Return the status page's values.
-
-    `undoable` are the tokens by which something can still be taken back, `names` what calendars are called by their ids.
-    """
+    """Return the status page's values; `undoable` are tokens that are still good, `names` what calendars are called."""
     unheard = health.level == "ok" and mqtt_problem is not None
     tone, headline = _HEADLINES["degraded" if unheard else health.level]
     newest = sorted(outcomes, key=lambda row: (row.created, row.stream, row.seq), reverse=True)
@@ -314,8 +311,8 @@ def _settings(
     rows = []
     for key, value, origin in options:
         effective = switched.get(key, value)
-        named = names.get(effective, effective) if key == "central_calendar" else effective
         source = origin if effective == value else f"switched while running ({origin}: {value})"
-        shown = effective if named == effective else f"{named} ({effective})"
+        name = names.get(effective) if key == "central_calendar" else None
+        shown = f"{name} ({effective})" if name else effective
         rows.append(SettingRow(_NAMES.get(key, key), key, clean(shown, 300), clean(source, 300)))
     return tuple(rows)

@@ -15,7 +15,9 @@ _WHY = {
 }
 _APPROVING = {"conflict": "Approve looks at the event as it is now, and invites only who is not on it."}
 _REMOVING = "Approve takes these copies away. Discard keeps them: they stay as they are, and follow no event any more."
-_LOOKING = "Approve asks Google about each of them, and takes the copies of those away that are gone. Discard keeps them."
+_LOOKING = (
+    "Approve asks Google about each of them, and takes the copies of those away that are gone. Discard keeps them."
+)
 _UNINVITED = "Nobody is invited to these events, and Calbot does not ask again. The events stay as they are."
 _KEPT = "The copies stay as they are, and from then on by themselves: they follow no event any more."
 _UNASKED = "Google is not asked whether these events are gone, and their copies stay."
