@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -247,6 +248,7 @@ def _damage(path: Path) -> str | None:
         return "the file is empty"
     try:
         connection = sqlite3.connect(path, isolation_level=None)
+        connection.text_factory = partial(str, encoding="utf-8", errors="replace")  # It quotes what is damaged.
         try:
             (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
             (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'deed'").fetchone()
