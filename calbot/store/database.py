@@ -7,7 +7,6 @@ import shutil
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -248,7 +247,6 @@ def _damage(path: Path) -> str | None:
         return "the file is empty"
     try:
         connection = sqlite3.connect(path, isolation_level=None)
-        connection.text_factory = partial(str, encoding="utf-8", errors="replace")  # It quotes what is damaged.
         try:
             (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
             (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'deed'").fetchone()
@@ -259,6 +257,8 @@ def _damage(path: Path) -> str | None:
         if error.sqlite_errorcode != sqlite3.SQLITE_IOERR_SHORT_READ and error.sqlite_errorcode & 0xFF in _OF_THE_DISK:
             raise
         return str(error)
+    except UnicodeDecodeError:  # Of SQLite's own message, which quotes what is damaged.
+        return "its tables are damaged"
     if verdict != "ok":
         return str(verdict)
     return "its tables are missing" if version and not tables else None
