@@ -8,7 +8,7 @@ from typing import Any, Literal, NoReturn
 import click
 import msgspec
 
-from calbot import __version__, doing, local, looking, reports
+from calbot import __version__, doing, local, looking, mirrorcommands, reports
 from calbot.errors import BadOptions, CalbotError, GoogleError, SignInNeeded, StoreError
 from calbot.google.accounts import GoogleAccounts
 from calbot.local import FAILED, PARTIAL, SIGN_IN, USAGE, Here, Wanted, pass_here
@@ -59,6 +59,7 @@ for command in (
     doing.undo,
     doing.approve,
     doing.discard,
+    mirrorcommands.mirror,
 ):
     calbot.add_command(command)
 

@@ -26,7 +26,7 @@ from calbot.preview import AHEAD, Foreseen
 from calbot.rules import OBVIOUS
 from calbot.store import history
 
-_CODES: Mapping[str, int] = {
+CODES: Mapping[str, int] = {
     "not_found": NOT_FOUND,
     "invalid": USAGE,
     "confirm_required": USAGE,
@@ -179,7 +179,7 @@ def _report(ran: Ran, kinds: frozenset[str], *, as_json: bool) -> None:
     if answer.status == "partial":
         raise click.exceptions.Exit(PARTIAL)
     if answer.status == "error":
-        raise click.exceptions.Exit(_CODES.get(answer.code or "", FAILED))
+        raise click.exceptions.Exit(CODES.get(answer.code or "", FAILED))
 
 
 def _rules(one: Foreseen) -> frozenset[str]:

@@ -12,7 +12,8 @@ from calbot.errands import Errands
 from calbot.errors import StoreError
 from calbot.house import Listener, Orders
 from calbot.inbox import Inbox, LookAround, Push
-from calbot.model import Answer, Command, Notice, Outcome
+from calbot.model import Answer, CalendarKey, Command, Notice, Outcome
+from calbot.orphans import sweep
 from calbot.ports import Accounts, Calendars, Clock, Random
 from calbot.reading import Reading
 from calbot.settings import Settings
@@ -149,9 +150,19 @@ class Engine:
                 if self._clock.monotonic() >= self._housekeeping_at:
                     self._housekeeping_at = self._clock.monotonic() + HOUSEKEEPING
                     tidy(self._database, self._clock.now(), self._settings.time_zone, self._random)
+                    self._sweep()
         except StoreError as error:
             trouble = str(error)
         self.board.note_disk(trouble or self._database.problem)
+
+    def _sweep(self) -> None:
+        """Have copies taken away that nobody here remembers and no known event is behind."""
+        keys = [CalendarKey(email, one) for email, worker in self.workers.items() for one in worker.reading.calendars]
+        since, now, run_id = self.snapshot.started_at, self._clock.now(), f"r-{self._random.token(4).hex()}"
+        with self._database.write() as tx:
+            written = sweep(tx, keys, lambda account: self.orders(account).policy, since, now, run_id)
+            outbox.put(tx, list(written.said), now, self._random)
+        self.wake({deed.key.account for deed in written.deeds})
 
     def _tend_targets(self) -> None:
         """Note which target calendars nobody can write to, once every account had time to say that it can."""

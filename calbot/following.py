@@ -201,8 +201,13 @@ def _wanted(tx: Tx, copy: Copy, behind: Sequence[_Behind]) -> Mirror | None:
 
 def _stamp(tx: Tx, copy: Copy) -> str:
     """Return what says on Google that a copy is ours, and of which meeting, in words that tell nobody anything."""
-    meeting = hashlib.sha256(f"{copy.uid}\n{copy.original_start}".encode(errors="surrogatepass")).hexdigest()
-    return f"{switches.fact(tx, 'iid') or ''} {meeting[:20]}"
+    return f"{switches.fact(tx, 'iid') or ''} {meeting_mark(copy.uid, copy.original_start)}"
+
+
+def meeting_mark(uid: str, original_start: str) -> str:
+    """Return the mark of a meeting, or of a date of one whose series we do not see, in our stamps."""
+    place = place_in_series(original_start, "") if "-" in original_start else original_start
+    return hashlib.sha256(f"{uid}\n{place}".encode(errors="surrogatepass")).hexdigest()[:20]
 
 
 def _stands(tx: Tx, series: Copy) -> bool:

@@ -197,7 +197,7 @@ class OwnEngine:
 
     def _run(self, before: int, command: Command | None) -> Ran:
         workers = self._engine.workers.values()
-        patience = _Patience(self._here)
+        patience = Patience(self._here)
         while patience.lasts():
             for worker in workers:
                 worker.step()
@@ -244,7 +244,7 @@ class RunningService:
         """Leave the command and wait for its answer."""
         before = outbox.newest(self._database.read(), "calendar")
         command = _left(self._database, self._here, name, args)
-        patience = _Patience(self._here)
+        patience = Patience(self._here)
         with translated():
             while (answer := _answer(self._database, self._here, command)) is None and patience.lasts():
                 self._here.clock.sleep(SOON)
@@ -253,7 +253,7 @@ class RunningService:
         return Ran(outcomes, problems, answer=answer)
 
 
-class _Patience:
+class Patience:
     """How long an answer is waited for; whoever waits at a terminal is told so after a moment."""
 
     def __init__(self, here: Here) -> None:

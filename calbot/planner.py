@@ -49,7 +49,7 @@ def plan(change: Change, known: Event | None, open_deed: Deed | None, case: Case
     if isinstance(change, Gone):
         said = Outcome(event_type="cancelled", key=key, event=known) if known else None
         overtaken = open_deed if open_deed is not None and open_deed.state != "started" else None
-        return Verdict(said, overtakes=overtaken, change=change if known or change.series else None)
+        return Verdict(said, overtakes=overtaken, change=_followed(change, case))
     if known is not None and (known.etag == change.etag or is_copy(change)):
         return Verdict()
     said, removed = _announcement(key, known, change), _taken_off(known, change, case)
@@ -67,7 +67,7 @@ def plan(change: Change, known: Event | None, open_deed: Deed | None, case: Case
             removed=removed,
         )
     if known is not None and said is None and open_deed is None and _same_rules(known, change, case):
-        return Verdict(removed=removed, change=change)
+        return Verdict(removed=removed, change=_followed(change, case))
     return msgspec.structs.replace(decided_anew(change, case), said=said, overtakes=open_deed, removed=removed)
 
 
@@ -79,7 +79,15 @@ def is_wanted(verdict: Verdict) -> bool:
 def decided_anew(event: Event, case: Case) -> Verdict:
     """Return what the rules say of an event, as a verdict."""
     decision = weigh(event, case)
-    return Verdict(action=decision.action, change=event, links=decision.links, unmirrored=decision.unmirrored)
+    links = decision.links
+    return Verdict(
+        action=decision.action, change=_followed(event, case, links), links=links, unmirrored=decision.unmirrored
+    )
+
+
+def _followed(change: Change, case: Case, links: tuple[Link, ...] = ()) -> Change | None:
+    """Return a change that copies have to follow: there are some of the event or its series, or are to be."""
+    return change if links or case.copies or case.series_copies else None
 
 
 def _same_rules(known: Event, event: Event, case: Case) -> bool:

@@ -74,6 +74,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "calbot.preview",
         "calbot.explaining",
         "calbot.consequences",
+        "calbot.orphans",
         "calbot.takeover",
     ),
     (

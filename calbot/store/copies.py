@@ -101,6 +101,16 @@ def of_meeting(
     )
 
 
+def found(tx: Tx, target: str, event_id: str, etag: str, content: Content, now: float) -> int:
+    """Give a copy on Google, of which nothing else is known, its row; return that."""
+    cursor = tx.execute(
+        "INSERT INTO copy (uid, original_start, target, event_id, state, etag, content, changed_at) "
+        "VALUES (?, '', ?, ?, 'live', ?, ?, ?)",
+        (f"unknown {event_id}", target, event_id, etag, _encode(content), now),
+    )
+    return int(cursor.lastrowid or 0)
+
+
 def of_source(tx: Tx, key: EventKey) -> list[tuple[Copy, Link | None]]:
     """Return the copies that an event stands behind, or did."""
     rows = tx.execute(
@@ -285,7 +295,7 @@ def release(tx: Tx, target: str, account: str) -> None:
 def prune(tx: Tx, now: float) -> None:
     """Forget copies that nothing stands behind for more than a year; their ids are not asked for again."""
     tx.execute(
-        "DELETE FROM copy WHERE changed_at < ? AND state IN ('retired', 'deleted', 'kept', 'planned') AND NOT EXISTS "
+        "DELETE FROM copy WHERE changed_at < ? AND state IN ('retired', 'deleted', 'planned') AND NOT EXISTS "
         "(SELECT 1 FROM source s WHERE s.copy = copy.id AND s.link IS NOT NULL)",
         (now - KEEP_SECONDS,),
     )
