@@ -1,4 +1,4 @@
-"""`calbot mirror verify` and `calbot mirror purge`: are the copies as they should be, and away with those nobody wants."""
+"""`calbot mirror verify` and `calbot mirror purge`: are the copies as they should be, and away with unwanted ones."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 

@@ -1,4 +1,4 @@
-"""Copies that the rules in force would not make now: which they are, and having them taken away because a person asked."""
+"""Copies that the rules in force would not make now: which they are, and having them taken away on a person's word."""
 
 import hashlib
 from collections import defaultdict
@@ -137,7 +137,7 @@ def _name(tx: Tx, target: str) -> str:
 
 
 class Purge:
-    """What the command `purge` means: its deeds are written down at once, and the accounts that write carry them out."""
+    """What the command `purge` means: its deeds are written down at once; the accounts that write carry them out."""
 
     def __init__(
         self,

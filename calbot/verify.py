@@ -1,6 +1,5 @@
 """Copies compared with their originals, all of them as Google has them now: what is not as it should be, by name."""
 
-import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Literal
@@ -8,8 +7,8 @@ from typing import Literal
 import msgspec
 
 from calbot.content import differences, place_in_series, read_back, shown, strictest
-from calbot.following import NO_COLOUR
-from calbot.identity import is_copy, is_own_copy
+from calbot.following import NO_COLOUR, meeting_mark
+from calbot.identity import is_copy, is_own_copy, stands_alone
 from calbot.model import CalendarKey, Change, Content, Copy, Event, EventKey, Gone, Noun
 from calbot.policy import Link
 from calbot.store.copies import Source
@@ -203,23 +202,20 @@ class _Comparison:
     def _strays(self, target: str, side: Side) -> Iterator[Difference]:
         """Find copies that should not be there at all: doubles, copies of copies, and those that nobody knows."""
         known = {copy.event_id: copy for copy in self._book.copies if copy.target == target}
-        ours = [
-            event for event in side.events.values() if event.series is None and (event.copy_of or event.id in known)
-        ]
-        copied = {_meeting(event.ical_uid) for other in self._targets.values() for event in _copies(other)}
+        ours = [one for one in side.events.values() if one.series is None and (one.copy_of or one.id in known)]
+        copied = {meeting_mark(event.ical_uid, "") for other in self._targets.values() for event in _copies(other)}
         seen: set[str] = set()
         for event in sorted(ours, key=lambda one: (one.id not in known, one.id)):
             copy = known.get(event.id)
-            meeting = _meeting(copy.uid, copy.original_start) if copy is not None else event.copy_of.rpartition(" ")[2]
-            basis = copy or Copy(
-                id=0, uid=event.ical_uid, original_start="", target=target, generation=0, event_id=event.id
-            )
+            meeting = meeting_mark(copy.uid, copy.original_start) if copy is not None else _mark(event.copy_of)
             if meeting in copied or (copy is not None and is_own_copy("", copy.uid, "")):
-                yield _difference("copy_of_copy", basis, event, "It is the copy of a copy.")
+                yield _stray("copy_of_copy", target, event, "It is the copy of a copy.")
             elif meeting in seen:
-                yield _difference("double", basis, event, "There is another copy of this meeting here.")
+                yield _stray("double", target, event, "There is another copy of this meeting here.")
+            elif copy is None and stands_alone(event.copy_of):
+                self._counts["kept"] += 1
             elif copy is None:
-                yield _difference("unknown", basis, event, "It has Calbot's mark, and Calbot does not know it.")
+                yield _stray("unknown", target, event, "It has Calbot's mark, and Calbot does not know it.")
             seen.add(meeting)
 
 
@@ -227,9 +223,9 @@ def _copies(side: Side) -> list[Event]:
     return [event for event in side.events.values() if is_copy(event) and event.ical_uid]
 
 
-def _meeting(uid: str, original_start: str = "") -> str:
-    """Return the meeting's half of the stamp on its copies."""
-    return hashlib.sha256(f"{uid}\n{original_start}".encode(errors="surrogatepass")).hexdigest()[:20]
+def _mark(stamp: str) -> str:
+    """Return the meeting's part of our stamp on a copy."""
+    return (stamp.split(" ") + [""])[1]
 
 
 def _calendar(one: _Behind) -> CalendarKey:
@@ -263,6 +259,10 @@ def _date(copy: Copy, parent: Copy, start: str, wanted: list[_Behind], there: Ch
     if parts:
         text = f"This date differs in {', '.join(parts)}."
         yield _difference("differs", basis, found, text, date=start, parts=parts)
+
+
+def _stray(kind: Kind, target: str, event: Event, text: str) -> Difference:
+    return Difference(kind=kind, target=target, event_id=event.id, title=event.title, start=event.start, text=text)
 
 
 def _difference(
