@@ -11,7 +11,8 @@ import contextlib
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -36,10 +37,10 @@ OPTIONS = {"central_calendar": FAMILY, "rules": [{"name": "everything", "do": {"
 COPIES, BURSTS = 1000, 4
 FLOOR_INSERTS = 200
 API_MS = 40.0
-APART = 1.1
+APART = 0.9
 """Seconds between two changes: pushes are allowed ten syncs of a calendar at once and then one a second."""
 POLL_SECONDS = 15
-SETTLE = 2.0
+SETTLE = 1.0
 WORDS = "Bring the blue folder, and something to eat for the way back. "
 
 
@@ -85,7 +86,7 @@ def measure(*, quick: bool) -> list[Figure]:
         floor = floors.inserts(google, ANNA, ASIDE, FLOOR_INSERTS) * COPIES / FLOOR_INSERTS
         google("set_latency", milliseconds=API_MS)
         idle, memory = _idle(folder, google)
-        return [*_of_making(made, floor), *_of_idling(idle, memory), *_follow(folder, google, 5 if quick else 8)]
+        return [*_of_making(made, floor), *_of_idling(idle, memory), *_follow(folder, google, 4 if quick else 6)]
 
 
 # Making
@@ -96,9 +97,7 @@ def _make(folder: Path, google: Google) -> Made:
     programs.sign_in(folder, {ANNA: google.accounts[ANNA]})
     database, clock, random = Database(folder), SystemClock(), SystemRandom()
     database.open()
-    accounts = GoogleAccounts(
-        folder, Hurried(), random, calendar_api=google.calendar_api, token_uri=google.token_uri
-    )
+    accounts = GoogleAccounts(folder, Hurried(), random, calendar_api=google.calendar_api, token_uri=google.token_uri)
     settings = Settings(rules=(Rule("everything", mirror=FAMILY),), central_calendar=FAMILY)
     engine = Engine(settings, accounts, database, clock, random)
     engine.open()
@@ -127,7 +126,8 @@ def _live(database: Database) -> int:
 
 
 def _of_making(made: Made, floor: float) -> list[Figure]:
-    inserts = made.calls["events.insert"]
+    inserts, lists = made.calls["events.insert"], made.calls["events.list"]
+    others = {name: count for name, count in made.calls.items() if name not in {"events.insert", "events.list"}}
     return [
         Figure(
             name=f"{COPIES} copies made, API answering at once",
@@ -138,11 +138,11 @@ def _of_making(made: Made, floor: float) -> list[Figure]:
         ),
         Figure(
             name="calls for each copy made",
-            value=(made.calls.total() - made.calls["events.list"]) / COPIES,
+            value=(made.calls.total() - lists) / COPIES,
             unit="calls",
             goal=1,
             floor="1 insert",
-            note=f"{inserts} inserts; {made.calls['events.list']} lists, for {BURSTS} looks at 2 calendars",
+            note=f"{inserts} inserts, others: {others or 'none'}; {lists} lists for {BURSTS} looks at 2 calendars",
         ),
     ]
 
@@ -199,7 +199,7 @@ def _follow(folder: Path, google: Google, samples: int) -> list[Figure]:
             new.append(_answer(google, relay, "create_event", calendar=ANNA, body=_event()))
             title = {"summary": f"Another title {number}"}
             edited.append(_answer(google, relay, "edit_event", calendar=ANNA, event=source, changes=title))
-            if number % 2 == 0:
+            if number % 2:
                 colour = {"colorId": str(1 + number % 11)}
                 coloured.append(_answer(google, relay, "edit_event", calendar=FAMILY, event=copy, changes=colour))
     read_and_write = [floors.read_and_write(google, ANNA, part) for part in (0.5, 0.95)]
@@ -274,20 +274,18 @@ def _of_calls(name: str, found: list[Answered], goal: float, floor: str) -> Figu
 # What both lives share
 
 
-@contextlib.contextmanager
 def _calbot(
     folder: Path, google: Google, more: dict[str, object], *, push_url: str | None = None
-) -> Iterator[Calbot]:
+) -> AbstractContextManager[Calbot]:
     """Run the whole service on the store with the copies."""
-    with household.calbot(
+    return household.calbot(
         accounts={ANNA: google.accounts[ANNA]},
         calendar_api=google.calendar_api,
         token_uri=google.token_uri,
         options={**OPTIONS, **more},
         push_url=push_url,
         data=folder,
-    ) as service:
-        yield service
+    )
 
 
 def _counted(google: Google) -> Counter[str]:

@@ -1,14 +1,13 @@
 """`calbot mirror verify` and `calbot mirror purge`: are the copies as they should be, and away with unwanted ones."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import click
 import msgspec
 
 from calbot import purge, reports
-from calbot.copyrules import calendar_of
 from calbot.doing import CODES
-from calbot.errors import GoogleError, NotFound, SignInNeeded
+from calbot.errors import SignInNeeded
 from calbot.local import (
     FAILED,
     NOT_FOUND,
@@ -25,29 +24,20 @@ from calbot.local import (
 )
 from calbot.local import accounts as signed_in
 from calbot.local import wanted as options
-from calbot.model import CalendarKey, Event, Gone, Noun
+from calbot.model import Event
 from calbot.policy import Policy
-from calbot.ports import Calendars
 from calbot.purge import Leaving
+from calbot.sides import Verified, verified
 from calbot.status import Effective
-from calbot.store import calendars, copies
-from calbot.store.database import Database, Tx
+from calbot.store import copies
+from calbot.store.database import Database
 from calbot.switchboard import Switchboard
-from calbot.verify import Book, Compared, Difference, Side, compare
-
-Connect = Callable[[str], Calendars]
+from calbot.verify import Difference
 
 
 @click.group()
 def mirror() -> None:
     """Look after the copies that Calbot keeps on other calendars."""
-
-
-class Verified(Noun, frozen=True):
-    """What comparing came to, and a sentence for each calendar that could not be read."""
-
-    compared: Compared
-    problems: tuple[str, ...]
 
 
 @mirror.command("verify")
@@ -78,124 +68,6 @@ def show_differences(here: Here, *, as_json: bool) -> None:
         raise click.exceptions.Exit(PARTIAL)
 
 
-def verified(
-    database: Database,
-    connect: Connect,
-    looked_at: Iterable[CalendarKey],
-    targets: Iterable[str],
-    tick: Callable[[], object],
-) -> Verified:
-    """Read all that is needed, wholly, and compare. Raises SignInNeeded.
-
-    What differs is looked at once more: it may have been on its way.
-    """
-    look = _Reader(database, connect, frozenset(looked_at), frozenset(targets), tick)
-    first = look.verified()
-    if not first.compared.differences:
-        return first
-    again = look.verified()
-    lasting = tuple(one for one in again.compared.differences if one in first.compared.differences)
-    return Verified(msgspec.structs.replace(again.compared, differences=lasting), again.problems)
-
-
-class _Reader:
-    """Reads both sides of all copies from Google, and the store; it writes nothing."""
-
-    def __init__(
-        self,
-        database: Database,
-        connect: Connect,
-        looked_at: frozenset[CalendarKey],
-        targets: frozenset[str],
-        tick: Callable[[], object],
-    ) -> None:
-        self._database = database
-        self._connect = connect
-        self._looked_at = looked_at
-        self._targets = targets
-        self._tick = tick
-        self._google: dict[str, Calendars] = {}
-
-    def verified(self) -> Verified:
-        """Compare as things stand. Raises SignInNeeded."""
-        tx = self._database.read()
-        problems: list[str] = []
-        used = {
-            CalendarKey(source.key.account, source.key.calendar)
-            for behind in _book(tx).sources.values()
-            for source in behind
-            if source.link is not None
-        }
-        origins = dict(self._sides(tx, sorted(used & self._looked_at, key=repr), problems))
-        writers, first = copies.writers(tx), min(key.account for key in self._looked_at)
-        keys = [CalendarKey(writers.get(one, first), one) for one in sorted(self._targets | copies.in_use(tx))]
-        targets = {calendar_of(key): side for key, side in self._sides(tx, keys, problems)}
-        try:
-            compared = compare(_book(self._database.read()), origins, targets, self._look)
-        except SignInNeeded:
-            raise
-        except GoogleError as error:
-            problems.append(str(error))
-            compared = compare(Book((), {}), {}, {}, self._look)
-        return Verified(compared, tuple(dict.fromkeys(problems)))
-
-    def _sides(self, tx: Tx, keys: Iterable[CalendarKey], problems: list[str]) -> Iterator[tuple[CalendarKey, Side]]:
-        """Yield the calendars that can be read; say of the others why they cannot."""
-        for key in keys:
-            known = calendars.known(tx, key)
-            try:
-                yield key, self._whole(key, known.name if known is not None else "")
-            except SignInNeeded:
-                raise
-            except GoogleError as error:
-                problems.append(f"{key.account}, calendar {key.calendar}: {error}")
-
-    def _whole(self, key: CalendarKey, name: str) -> Side:
-        """Read a calendar from the first page to the last."""
-        events: dict[str, Event] = {}
-        gone: dict[str, Gone] = {}
-        unreadable: set[str] = set()
-        following: str | None = None
-        while True:
-            self._tick()
-            page = self._calendars(key.account).page(key.calendar, sync_token=None, page_token=following)
-            for change in page.changes:
-                if isinstance(change, Event):
-                    gone.pop(change.id, None)
-                    events[change.id] = change
-                else:
-                    events.pop(change.id, None)
-                    gone[change.id] = change
-            unreadable |= {one.id for one in page.unreadable}
-            following = page.next_page
-            if following is None:
-                return Side(
-                    key.account, name or page.calendar_name or key.calendar, events, gone, frozenset(unreadable)
-                )
-
-    def _look(self, account: str, calendar: str, event_id: str) -> Event | None:
-        self._tick()
-        try:
-            return self._calendars(account).get(calendar, event_id)
-        except NotFound:
-            return None
-
-    def _calendars(self, account: str) -> Calendars:
-        if account not in self._google:
-            self._google[account] = self._connect(account)
-        return self._google[account]
-
-
-def _book(tx: Tx) -> Book:
-    known = tuple(copies.all_of(tx))
-    waiting = {
-        copy.id
-        for copy in known
-        if any(deed.verb in {"mirror", "remove_copy"} for deed in copies.open_deeds(tx, copy.id))
-    }
-    return Book(known, {copy.id: copies.sources(tx, copy.id) for copy in known}, frozenset(waiting))
-
-
 def _difference_line(one: Difference) -> str:
     event = Event(id=one.event_id, etag="", title=one.title, start=one.start)
     return f"{reports.when(event):20}  {reports.title(event)}  {one.target}: {one.text}"
@@ -214,8 +86,9 @@ def _sum(found: Verified) -> str:
     beside = [
         f"{compared.waiting} {'waits' if compared.waiting == 1 else 'wait'}" if compared.waiting else "",
         f"{compared.by_hand} deleted by hand" if compared.by_hand else "",
-        f"{compared.kept} {'stands' if compared.kept == 1 else 'stand'} by themselves" if compared.kept else "",
+        f"{compared.kept} without an original" if compared.kept else "",
         f"{compared.unread} could not be compared" if compared.unread else "",
+        f"{compared.others} of another Calbot" if compared.others else "",
     ]
     more = ", ".join(filter(None, beside))
     return f"{said} {more}.".strip() if more else said

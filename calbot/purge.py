@@ -221,10 +221,10 @@ class Purge:
             if isinstance(deed.action, RemoveCopy)
         ]
         gone = [deed for deed in deeds if deed.state == "done"]
-        stayed = [deed for deed in deeds if deed.state == "superseded"]
-        left = [deed for deed in deeds if deed.state not in {"done", "superseded"}]
+        stayed = [deed for deed in deeds if deed.state in {"superseded", "skipped"}]
+        left = [deed for deed in deeds if deed not in [*gone, *stayed]]
         said = [f"{_many(len(gone))} taken away."] if gone or not deeds else []
-        said += [f"{_many(len(stayed))} stayed: asked for again meanwhile."] if stayed else []
+        said += [f"{_many(len(stayed))} stayed: asked for again meanwhile, or all that is left."] if stayed else []
         said += [f"{_many(len(left))} not taken away yet: {_reason(left[0].reason_text, errors)}"] if left else []
         data: Data = {"removed": len(gone), "left": len(left)}
         text = " ".join([*said, *(one for one in errors if not left or left[0].reason_text)])

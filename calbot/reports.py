@@ -14,67 +14,34 @@ from calbot.model import Answer, Event, EventKey, Outcome
 from calbot.moments import day_and_time
 from calbot.policy import Link, Mask
 from calbot.preview import Foreseen
-from calbot.store.copyhistory import Held, PastOfCopy, Standing
+from calbot.store.copyhistory import Held, PastOfCopy, Standing, with_names
 from calbot.store.history import HeldRun, Past
 
 LONGEST_TITLE = 60
 _JOINERS = "\u200c\u200d"  # They hold emoji and some scripts together.
 _DANGEROUS = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _UNDER_WAY = frozenset({"planned", "started", "parked", "held"})
-_DEEDS = {
-    ("invite", "planned"): "is about to invite {}",
-    ("invite", "started"): "is inviting {}",
-    ("invite", "parked"): "waits to invite {}",
-    ("invite", "held"): "is held: to invite {} waits for approve or discard",
-    ("invite", "done"): "invited {}",
-    ("invite", "refused"): "could not invite {}",
-    ("invite", "skipped"): "left it alone",
-    ("invite", "superseded"): "did not invite {}: the event changed first",
-    ("invite", "discarded"): "did not invite {}: it was discarded",
-    ("invite", "undone"): "invited {}, which was taken back since",
-    ("retract", "done"): "took {} off again",
-    ("retract", "refused"): "could not take {} off again",
-    ("look_up", "done"): "looked whether it is deleted",
-    ("mirror", "planned"): "is about to copy it to {}",
-    ("mirror", "started"): "is copying it to {}",
-    ("mirror", "parked"): "waits to copy it to {}",
-    ("mirror", "done"): "copied to {}",
-    ("mirror", "refused"): "could not copy it to {}",
-    ("mirror", "skipped"): "did not copy it",
-    ("mirror", "superseded"): "did not copy it to {}: the event changed first",
-    ("mirror", "discarded"): "did not copy it to {}: it was discarded",
-    ("mirror", "undone"): "copied to {}, which was taken back since",
-    ("remove_copy", "planned"): "is about to take the copy on {} away",
-    ("remove_copy", "started"): "is taking the copy on {} away",
-    ("remove_copy", "parked"): "waits to take the copy on {} away",
-    ("remove_copy", "held"): "is held: to take the copy on {} away waits for approve or discard",
-    ("remove_copy", "done"): "took the copy on {} away",
-    ("remove_copy", "refused"): "could not take the copy on {} away",
-    ("remove_copy", "skipped"): "left the copy on {} where it is",
-    ("remove_copy", "superseded"): "did not take the copy on {} away: the event changed first",
-    ("remove_copy", "discarded"): "kept the copy on {}: taking it away was discarded",
-    ("delete_original", "planned"): "is about to delete it, as its copy stands",
-    ("delete_original", "started"): "is deleting it; its copy stays",
-    ("delete_original", "parked"): "waits to delete it, as its copy stands",
-    ("delete_original", "done"): "deleted it; its copy stays",
-    ("delete_original", "refused"): "could not delete it",
-    ("delete_original", "skipped"): "did not delete it",
-    ("delete_original", "superseded"): "did not delete it: the event changed first",
-    ("delete_original", "discarded"): "did not delete it: it was discarded",
-    ("delete_original", "undone"): "deleted it, which was taken back since",
-    ("restore_original", "planned"): "is about to bring it back",
-    ("restore_original", "started"): "is bringing it back",
-    ("restore_original", "parked"): "waits to bring it back",
-    ("restore_original", "done"): "brought it back",
-    ("restore_original", "refused"): "could not bring it back",
+_WORK = {
+    "invite": ("invite {}", "inviting {}", "invited {}"),
+    "retract": ("take {} off again", "taking {} off again", "took {} off again"),
+    "look_up": ("look whether it is deleted", "looking whether it is deleted", "looked whether it is deleted"),
+    "mirror": ("copy it to {}", "copying it to {}", "copied to {}"),
+    "follow": ("change the copy on {}", "changing the copy on {}", "changed the copy on {}"),
+    "remove_copy": ("take the copy on {} away", "taking the copy on {} away", "took the copy on {} away"),
+    "delete_original": ("delete it", "deleting it", "deleted it; its copy stays"),
+    "restore_original": ("bring it back", "bringing it back", "brought it back"),
 }
-_FOLLOWED = {
-    "planned": "the copy on {} is about to follow",
-    "started": "the copy on {} is following",
-    "parked": "the copy on {} waits to follow",
-    "done": "the copy on {} followed",
-    "refused": "the copy on {} could not follow",
-    "superseded": "the copy on {} did not follow: the event changed first",
+_STATES = {
+    "planned": "is about to {0}",
+    "started": "is {1}",
+    "parked": "waits to {0}",
+    "held": "is held: to {0} waits for approve or discard",
+    "done": "{2}",
+    "refused": "could not {0}",
+    "skipped": "left it alone",
+    "superseded": "did not {0}: the event changed first",
+    "discarded": "did not {0}: it was discarded",
+    "undone": "{2}, which was taken back since",
 }
 _SHOWS = {"full": "all it says", "title": "its title", "busy": "“Busy”"}
 
@@ -124,11 +91,10 @@ def outcome_line(outcome: Outcome) -> str:
     event = outcome.event
     what = json.dumps(event.title or "(no title)", ensure_ascii=False) if event else outcome.key.event
     start = f" ({event.start})" if event else ""
-    copy = f"its copy on {outcome.target_calendar}" if outcome.target_calendar else ""
-    if outcome.event_type == "mirrored":
-        copy = f"to {outcome.target_calendar}"
-    told = [", ".join((*outcome.guests_added, *outcome.guests_removed)), copy, outcome.reason_text or ""]
-    rest = (told[0] or told[2]) if not copy else ": ".join(filter(None, told[1:]))
+    rest = ", ".join((*outcome.guests_added, *outcome.guests_removed)) or outcome.reason_text or ""
+    if outcome.target_calendar:
+        where = f"{'to' if outcome.event_type == 'mirrored' else 'its copy on'} {outcome.target_calendar}"
+        rest = f"{where}: {rest}" if rest else where
     return f"{outcome.event_type:13} {what}{start}  {rest}".rstrip()
 
 
@@ -161,10 +127,7 @@ def of_ran(answer: Answer | None, outcomes: Iterable[Outcome], problems: Iterabl
 
 
 def foreseen_lines(foreseen: Sequence[Foreseen], names: Mapping[str, str] | None = None) -> Iterator[str]:
-    """Yield one line for each event: when, what would be done, which event, whom or why not, and where if need be.
-
-    `names` are what calendars are called, by their ids.
-    """
+    """Yield a line for each event: when, what would be done, which, whom or why not; `names` are those of calendars."""
     several = len({(one.key.account, one.key.calendar) for one in foreseen}) > 1
     width = max((len(title(one.event)) for one in foreseen), default=0)
     for one in foreseen:
@@ -190,55 +153,37 @@ def _verb(one: Foreseen) -> str:
 
 def _foreseen(one: Foreseen, names: Mapping[str, str]) -> str:
     """Return whom an event would invite and where it would be copied to, or why not."""
-    new = new_copies(one)
-    copies = [f"to {_named_target(link.target, names)} (rule {link.rule})" for link in new]
+    copies = [f"to {names.get(link.target, link.target)} (rule {link.rule})" for link in new_copies(one)]
+    text = _verdict(one.action, past=one.past)
     if isinstance(one.action, Invite):
-        invited = _verdict(one.action, past=one.past)
-        return "; ".join([invited, *(f"copy {copy}" for copy in copies)])
+        return "; ".join([text, *(f"copy {copy}" for copy in copies)])
     if copies:
         return f"would have been: copy {', '.join(copies)}" if one.past else ", ".join(copies)
-    text = _verdict(one.action, past=one.past)
     if one.links:
-        return f"{text} Its copy is on {', '.join(_named_target(link.target, names) for link in one.links)}."
+        return f"{text} Its copy is on {', '.join(names.get(link.target, link.target) for link in one.links)}."
     why = one.unmirrored.text if one.unmirrored is not None else text
     return text if why == text else f"{text} No copy: {with_names(why, names)}"
 
 
-def _named_target(target: str, names: Mapping[str, str]) -> str:
-    return names.get(target) or target
-
-
-def with_names(text: str, names: Mapping[str, str]) -> str:
-    """Return a sentence with calendars called by their names instead of their ids."""
-    for id_, name in names.items():
-        text = text.replace(id_, name)
-    return text
-
-
 def _verdict(action: Action, *, past: bool) -> str:
-    match action:
-        case Invite():
-            whom = f"{', '.join(action.guests)} (rule {action.rule})"
-            return f"would have been: {whom}" if past else whom
-        case Skip():
-            return action.text
-        case _:
-            return ""
+    if isinstance(action, Invite):
+        whom = f"{', '.join(action.guests)} (rule {action.rule})"
+        return f"would have been: {whom}" if past else whom
+    return action.text if isinstance(action, Skip) else ""
 
 
 def of_foreseen(one: Foreseen) -> Mapping[str, object]:
     """Return a line of the preview for JSON."""
-    named = {**_named(one.key, one.event), "calendar_name": one.calendar_name}
-    tried = [msgspec.to_builtins(rule) for rule in one.tried]
     return {
-        **named,
+        **_named(one.key, one.event),
+        "calendar_name": one.calendar_name,
         "end": one.event.end,
         "past": one.past,
         "waits": one.waits,
         **_decision(one.action),
         **_copies(one.links, one.unmirrored),
         "copied": list(one.copied),
-        "tried": tried,
+        "tried": msgspec.to_builtins(one.tried),
     }
 
 
@@ -274,36 +219,28 @@ def explanation_lines(
 def _copy_lines(one: Explanation, standing: Sequence[Standing], names: Mapping[str, str]) -> Iterator[str]:
     """Yield what copies an event has, which it would get, and why not another."""
     states = {copy.target: copy.state for copy in standing}
+    has = {"live": "is on", "planned": "is on its way to", "kept": "stands by itself on"}
     for link in one.links:
-        has = {"live": "is on", "planned": "is on its way to", "kept": "stands by itself on"}
-        state = has.get(states.get(link.target, ""), "would be made on")
         goes = "; the event itself is then deleted" if link.delete_original else ""
-        target = _named_target(link.target, names)
-        yield f"  copy   {state} {target}, with {_shown(link.mask)} (rule {link.rule}){goes}"
-    left = [target for target in states if states[target] in {"live", "kept"} - {link.target for link in one.links}]
-    wanted = {link.target for link in one.links}
+        where = f"{has.get(states.pop(link.target, ''), 'would be made on')} {names.get(link.target, link.target)}"
+        yield f"  copy   {where}, with {_shown(link.mask)} (rule {link.rule}){goes}"
     why = with_names(one.unmirrored.text, names) if one.unmirrored is not None else ""
-    for target in left:
-        if target not in wanted:
-            yield f"  copy   is on {_named_target(target, names)}: {why or 'no rule asks for it by now; it stays'}"
+    left = [f"{has[state]} {names.get(target, target)}" for target, state in states.items() if state in has]
+    for where in left:
+        yield f"  copy   {where}: {why or 'no rule asks for it by now; it stays'}"
     if why and not left:
         yield f"  copy   none: {why}"
 
 
 def _shown(mask: Mask) -> str:
-    if mask.shows != "template":
-        return _SHOWS[mask.shows]
-    return " and ".join(f"“{part}”" for part in (mask.title, mask.description) if part) or "nothing"
+    own = " and ".join(f"“{part}”" for part in (mask.title, mask.description) if part)
+    return _SHOWS.get(mask.shows) or own or "nothing"
 
 
 def _deed(row: Past, time_zone: str) -> str:
-    sentence = _DEEDS.get((row.verb, row.state), f"{row.verb}: {row.state}")
-    whom = ", ".join(row.guests) or "nobody"
-    if isinstance(row, PastOfCopy):
-        whom = row.target
-        if row.verb == "mirror" and row.again:
-            sentence = _FOLLOWED.get(row.state, sentence)
-    words = sentence.format(whom)
+    again = isinstance(row, PastOfCopy) and row.verb == "mirror" and row.again
+    whom = row.target if isinstance(row, PastOfCopy) else ", ".join(row.guests) or "nobody"
+    words = _STATES[row.state].format(*_WORK["follow" if again else row.verb]).format(whom)
     named = row.verb in {"invite", "mirror"} and row.state != "skipped"
     rule = f" (rule {row.rule})" if row.rule and named else ""
     why = f": {row.text}" if row.text else ""
@@ -313,20 +250,21 @@ def _deed(row: Past, time_zone: str) -> str:
 
 def of_explanation(one: Explanation) -> Mapping[str, object]:
     """Return an explanation for JSON."""
-    named = {**_named(one.key, one.event), "calendar_name": one.calendar_name}
-    tried = [msgspec.to_builtins(rule) for rule in one.tried]
-    history = [msgspec.to_builtins(row) for row in one.history]
-    copies = _copies(one.links, one.unmirrored)
-    return {**named, **_decision(one.action), **copies, "tried": tried, "history": history}
+    return {
+        **_named(one.key, one.event),
+        "calendar_name": one.calendar_name,
+        **_decision(one.action),
+        **_copies(one.links, one.unmirrored),
+        "tried": msgspec.to_builtins(one.tried),
+        "history": [msgspec.to_builtins(row) for row in one.history],
+    }
 
 
 def _copies(links: Sequence[Link], unmirrored: Skip | None) -> Mapping[str, object]:
     """Return the copies that an event is to have, and why not another."""
+    wanted = [{"target": link.target, "mask": _mask(link.mask), "rule": link.rule} for link in links]
     why = {"reason": unmirrored.reason, "reason_text": unmirrored.text} if unmirrored is not None else None
-    return {
-        "links": [{"target": link.target, "mask": _mask(link.mask), "rule": link.rule} for link in links],
-        "unmirrored": why,
-    }
+    return {"links": wanted, "unmirrored": why}
 
 
 def _mask(mask: Mask) -> str | Mapping[str, str]:
@@ -358,10 +296,9 @@ def _named(key: EventKey, event: Event | None) -> Mapping[str, object]:
 
 def held_line(run: HeldRun, time_zone: str) -> str:
     """Return what waits for a person, as one line."""
+    many = f"{run.count} events, {run.guests} invitations," if run.count != 1 else "1 event"
     if isinstance(run, Held) and run.removals + run.look_ups:
         many = _held_copies(run)
-    else:
-        many = f"{run.count} events, {run.guests} invitations," if run.count != 1 else "1 event"
     named = ", ".join(f'"{one[:LONGEST_TITLE]}"' for one in run.titles if one)
     more = f": {named}{' …' if run.count > len(run.titles) else ''}" if named else ""
     return f"held since {day_and_time(run.since, time_zone)}: {many} in {run.calendar_name or run.calendar}{more}"

@@ -39,11 +39,15 @@ class Side(Noun, frozen=True):
 
 
 class Book(Noun, frozen=True):
-    """What the store says: every copy, what stands behind each, and those about which something is still to be done."""
+    """What the store says: every copy, what stands behind each, and those about which something is still to be done.
+
+    `iid` is what this installation's stamps begin with.
+    """
 
     copies: tuple[Copy, ...]
     sources: Mapping[int, Sequence[Source]]
     waiting: frozenset[int] = frozenset()
+    iid: str = ""
 
 
 class Difference(Noun, frozen=True, kw_only=True):
@@ -60,7 +64,10 @@ class Difference(Noun, frozen=True, kw_only=True):
 
 
 class Compared(Noun, frozen=True, kw_only=True):
-    """What came of it: how many copies were compared, and how many were not, and why not."""
+    """What came of it: how many copies were compared, and how many were not, and why not.
+
+    `others` are those that another installation has made, and that this one does not know.
+    """
 
     copies: int
     calendars: int
@@ -69,6 +76,7 @@ class Compared(Noun, frozen=True, kw_only=True):
     by_hand: int
     kept: int
     unread: int
+    others: int
 
 
 class _Behind(Noun, frozen=True):
@@ -113,6 +121,7 @@ class _Comparison:
             by_hand=self._counts["by hand"],
             kept=self._counts["kept"],
             unread=self._counts["unread"],
+            others=self._counts["others"],
         )
 
     def _whole(self, copy: Copy) -> Iterator[Difference]:
@@ -214,6 +223,8 @@ class _Comparison:
                 yield _stray("double", target, event, "There is another copy of this meeting here.")
             elif copy is None and stands_alone(event.copy_of):
                 self._counts["kept"] += 1
+            elif copy is None and event.copy_of.partition(" ")[0] != self._book.iid:
+                self._counts["others"] += 1
             elif copy is None:
                 yield _stray("unknown", target, event, "It has Calbot's mark, and Calbot does not know it.")
             seen.add(meeting)
@@ -225,7 +236,7 @@ def _copies(side: Side) -> list[Event]:
 
 def _mark(stamp: str) -> str:
     """Return the meeting's part of our stamp on a copy."""
-    return (stamp.split(" ") + [""])[1]
+    return stamp.partition(" ")[2].partition(" ")[0]
 
 
 def _calendar(one: _Behind) -> CalendarKey:

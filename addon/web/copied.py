@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from addon.web.timeline import Tone
-from addon.web.words import clean, listed, with_names
+from addon.web.words import clean, listed
 from calbot.actions import Skip
 from calbot.kinds import CopyState
 from calbot.policy import Link, Mask
-from calbot.store.copyhistory import Standing
+from calbot.store.copyhistory import Standing, with_names
 
 _SHOWS = {"full": "all that it says", "title": "its title and time", "busy": "“Busy” and its time"}
 _HAS: dict[CopyState, tuple[Tone, str]] = {

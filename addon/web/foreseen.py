@@ -8,10 +8,11 @@ from addon.web.copied import shows, targets
 from addon.web.links import event_link
 from addon.web.past import when
 from addon.web.timeline import Tone
-from addon.web.words import clean, people, where, with_names
+from addon.web.words import clean, people, where
 from calbot.actions import Invite, Skip
 from calbot.policy import Link
 from calbot.preview import Foreseen
+from calbot.store.copyhistory import with_names
 
 MOST_INVITED = 200
 MOST_OF_A_REASON = 30

@@ -6,13 +6,13 @@ from datetime import tzinfo
 
 from addon.web.copied import CopyLine, copy_lines
 from addon.web.timeline import Tone, safe
-from addon.web.words import clean, day, machine_time, moment, nearby, people, where, with_names
+from addon.web.words import clean, day, machine_time, moment, nearby, people, where
 from calbot.actions import Action, Invite, Skip
 from calbot.explaining import Explanation
 from calbot.kinds import Verb
 from calbot.model import Event
 from calbot.policy import Tried
-from calbot.store.copyhistory import PastOfCopy, Standing
+from calbot.store.copyhistory import PastOfCopy, Standing, with_names
 from calbot.store.history import Past
 
 _INVITING = {

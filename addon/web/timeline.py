@@ -7,9 +7,10 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from addon.web.links import event_link
-from addon.web.words import clean, day, machine_time, moment, nearby, people, with_names
+from addon.web.words import clean, day, machine_time, moment, nearby, people
 from addon.web.words import where as place
 from calbot.model import Notice, Outcome, Outgoing
+from calbot.store.copyhistory import with_names
 
 Tone = Literal["good", "quiet", "warn", "bad"]
 ORIGINALS_KEPT = 30 * 86400.0

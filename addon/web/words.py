@@ -1,7 +1,7 @@
 """Times, spans and foreign text as people read them; pure."""
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, tzinfo
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -59,14 +59,6 @@ def people(addresses: Sequence[str]) -> str:
 def listed(names: Sequence[str]) -> str:
     """Return names as a sentence lists them, each of them."""
     return " and ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
-
-
-def with_names(text: str, names: Mapping[str, str]) -> str:
-    """Return a sentence of the engine with calendars called by their names instead of their ids."""
-    for id_, name in names.items():
-        if id_ in text and name != id_:
-            text = text.replace(id_, name)
-    return text
 
 
 def plural(count: int, noun: str) -> str:

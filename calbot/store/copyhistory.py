@@ -55,6 +55,14 @@ def names(tx: Tx) -> Mapping[str, str]:
     return {calendar_of(CalendarKey(account, calendar)): name for account, calendar, name in rows}
 
 
+def with_names(text: str, names: Mapping[str, str]) -> str:
+    """Return a sentence of ours with calendars called by their names instead of their ids."""
+    for id_, name in names.items():
+        if id_ in text:
+            text = text.replace(id_, name)
+    return text
+
+
 def standing(tx: Tx, key: EventKey) -> tuple[Standing, ...]:
     """Return the copies that an event stands behind now."""
     return tuple(Standing(copy.target, copy.state) for copy, link in copies.of_source(tx, key) if link is not None)
@@ -63,8 +71,8 @@ def standing(tx: Tx, key: EventKey) -> tuple[Standing, ...]:
 def with_copies(tx: Tx, key: EventKey, past: tuple[Past, ...], now: float) -> tuple[Past, ...]:
     """Return an event's history with what was done about its copies, newest first."""
     rows = tx.execute(
-        "SELECT id, account, calendar, event, coalesce(finished_at, planned_at), verb, state, reason, reason_text, rule,"
-        " action, run_id, retry_at FROM deed WHERE verb IN ('mirror', 'remove_copy') AND copy IN "
+        "SELECT id, account, calendar, event, coalesce(finished_at, planned_at), verb, state, reason, reason_text,"
+        " rule, action, run_id, retry_at FROM deed WHERE verb IN ('mirror', 'remove_copy') AND copy IN "
         "(SELECT copy FROM source WHERE account = ? AND calendar = ? AND event = ?) ORDER BY id DESC LIMIT ?",
         (key.account, key.calendar, key.event, MOST),
     ).fetchall()

@@ -72,7 +72,7 @@ def edit(simulation: Simulation, event: str, calendar: str = ANNA, **changes: ob
 
 
 def test_a_copy_shows_everything_but_the_guests(simulate: Simulate) -> None:
-    """Title, description, place, times, colour: all that a reader of the calendar needs, and nobody is invited to it."""
+    """Title, description, place, times, colour: all that a reader needs, and nobody is invited to it."""
     simulation = begun(simulate)
 
     event = simulation.create(attendees=[{"email": BOB}], **DETAILS)
@@ -352,6 +352,32 @@ def test_a_series_cut_in_two_is_two_copies(simulate: Simulate) -> None:
 
 
 # One copy of one meeting
+
+
+def test_a_date_with_a_copy_of_its_own_joins_the_copy_of_its_series(simulate: Simulate) -> None:
+    """The series was there before Calbot; later it changes and is copied too."""
+    simulation = simulate(settings=CENTRAL)
+    furnish(simulation.world)
+    event = simulation.create(**WEEKLY)
+    simulation.until_quiet()
+    edit(simulation, f"{event}_{SECOND}", summary="Choir, late")
+    assert the_copy(simulation)["summary"] == "Choir, late"
+
+    edit(simulation, event, summary="Choir again")
+
+    copy = the_copy(simulation)
+    assert dates(simulation, copy)[SECOND]["summary"] == "Choir, late"
+
+
+def test_who_is_invited_to_one_date_makes_no_second_copy_of_it(simulate: Simulate) -> None:
+    """Carol sees only one date of Anna's series."""
+    simulation = begun(simulate, signed_in=(ANNA, CAROL))
+    event = simulation.create(**WEEKLY)
+    simulation.until_quiet()
+    simulation.google.add_guest(ANNA, f"{event}_{SECOND}", CAROL)
+    simulation.until_quiet()
+
+    assert len(copies(simulation)) == 1
 
 
 @pytest.mark.parametrize("kind", ["closeAfter", "closeBefore", "errorAfter", "truncated", "hang"])

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from addon.mqtt.encoding import Detail
+from calbot.policy import Rule
 from tests.household import ANNA, BOB, CAROL, FAMILY
 from tests.mqtt.conftest import MakeHome
 from tests.mqtt.home import TITLE, Home
@@ -114,11 +115,30 @@ def test_an_undo_takes_a_copy_away(make_home: MakeHome) -> None:
 
     answer = home.ask("undo", token=made["undo_token"])
 
-    assert answer["status"] == "ok", answer
-    (undone,) = home.wait_told("undone")
-    assert (undone["event_id"], undone["copy_id"]) == (made["event_id"], made["copy_id"])
+    assert (answer["status"], answer["data"]) == ("ok", {"undone": 1, "left": 0}), answer
+    (gone,) = home.wait_told("copy_removed")
+    assert (gone["event_id"], gone["copy_id"], gone["reason"]) == (made["event_id"], made["copy_id"], None)
     home.ask("resync", full=True)
     assert copies(home) == []
+
+
+@EVERY
+def test_a_deleted_original_comes_back_by_its_token(make_home: MakeHome, detail: Detail) -> None:
+    """At every level: the outcome carries it, and what came of it is `undone`."""
+    rule = Rule("move", mirror=FAMILY, delete_original=True)
+    home = home_with_copies(make_home, detail, rules=(rule,), delete_original=True, grace=0)
+    event = home.household.create(summary=TITLE)
+    home.household.look()
+    (deleted,) = home.wait_told("original_deleted")
+    gone = home.household.google.event(ANNA, event)["status"]
+
+    answer = home.ask("undo", token=deleted["undo_token"])
+
+    assert (deleted["event_id"], [deleted["copy_id"]], gone) == (event, copies(home), "cancelled")
+    assert answer["status"] == "ok", answer
+    (undone,) = home.wait_told("undone")
+    assert (undone["event_id"], undone["copy_id"]) == (event, deleted["copy_id"])
+    assert home.household.google.event(ANNA, event)["status"] == "confirmed"
 
 
 @EVERY

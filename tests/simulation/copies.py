@@ -77,6 +77,8 @@ class Copies:
         self.deletions: list[float] = []
         self.count: Counter[str] = Counter()
         self.on_their_way: set[str] = set()
+        self.until_now: Era | None = None
+        """While somebody switches: what may still be in force."""
         self._held: set[Place] = set()
         self._read: dict[str, int] = {}
         self._order = 0
@@ -103,18 +105,22 @@ class Copies:
         known, era = self.known.get(place), None if before_us else self.era
         if place in self.moved and not row.deleted:
             del self.moved[place]
+        eras = list(dict.fromkeys([era, *([self.until_now] if self.until_now and era else [])]))
         if known is not None and known.signature == sign:
-            if era not in known.eras:
-                known.eras.append(era)
+            known.eras += [one for one in eras if one not in known.eras]
             return
         self._order += 1
-        sure = known is None or known.settled
+        sure = (known is None or known.settled) and self.until_now is None
         had = {}
-        if era is not None and not era.on:
+        if any(one is not None and not one.on for one in eras):
             for target in self.world.calendars:
                 live = self._live((uid, start, target)) or (start and self._live((uid, "", target)))
                 had[target] = bool(live) if sure else None
-        self.known[place] = Known(sign, [era], self._order, had)
+        self.known[place] = Known(sign, eras, self._order, had)
+
+    def begin_era(self, era: Era) -> None:
+        """Somebody is about to switch something: until `new_era` either may hold."""
+        self.until_now, self.era = self.era, era
 
     def new_era(self, era: Era) -> None:
         """The options changed: what was not looked at before may be decided by these or by those."""
@@ -123,14 +129,13 @@ class Copies:
                 self.on_their_way |= {
                     task.deed.key.event for slots in simulation._slots for task, _, _ in slots.waiting
                 }
-        for place, known in self.known.items():
+        for known in self.known.values():
             if known.settled:
                 continue
-            known.eras.append(era)
+            known.eras += [era] if era not in known.eras else []
             if not era.on:
-                uid, start = _uid(self._doc(place)), _start(self._doc(place))
-                known.had = dict.fromkeys(self.world.calendars) if uid or start else {}
-        self.era = era
+                known.had = dict.fromkeys(self.world.calendars)
+        self.until_now, self.era = None, era
 
     def by_hand(self, calendar: str, event: str, what: str, colour: str = "") -> None:
         """A person deleted, changed, recoloured or brought back a copy, or a date of one."""
@@ -177,7 +182,8 @@ class Copies:
             wrong.append(f"it belongs to {target}")
         if change.mails or change.query.get("sendUpdates") != ["none"]:
             wrong.append(f"somebody is told: {change.query}, {change.mails} mails")
-        if not self.era.on and root not in self.on_their_way and change.event not in self.on_their_way:
+        off = not self.era.on and (self.until_now is None or not self.until_now.on)
+        if off and root not in self.on_their_way and change.event not in self.on_their_way:
             wrong.append("copies are switched off")
         live = change.after is not None and change.after["status"] != "cancelled"
         was = change.before is not None and change.before["status"] != "cancelled"

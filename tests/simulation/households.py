@@ -82,8 +82,10 @@ def furnish(world: World) -> None:
 
 
 def possible(home: dict[str, tuple[str, ...]]) -> list[int]:
-    """The wishes that somebody of this home can fulfil."""
-    return [number for number, wish in enumerate(WISHES) if wish.needs <= home.keys()]
+    """The wishes that somebody of this home can fulfil; those that delete originals more often."""
+    found = [number for number, wish in enumerate(WISHES) if wish.needs <= home.keys()]
+    moving = [number for number in found if any(rule.delete_original for rule in WISHES[number].rules)]
+    return [*found, *moving, *moving]
 
 
 def watched(home: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:

@@ -357,9 +357,12 @@ class Simulation:
         return int(head) == len(place.log)
 
     def open_rows(self) -> list[tuple[object, ...]]:
-        """The ledger's rows that wait for something other than a person."""
+        """The ledger's rows that wait for something other than a person: approval, or a switch."""
         question = "SELECT event, verb, state, reason FROM deed WHERE state IN ('planned', 'started', 'parked')"
-        return self.database.read().execute(question).fetchall()
+        rows = self.database.read().execute(question).fetchall()
+        switches = self.engine.snapshot.settings
+        waits = {"mirroring_off": not switches.mirroring, "dry_run": switches.dry_run}
+        return [row for row in rows if not waits.get(row[3])]
 
     def held_rows(self) -> list[tuple[object, ...]]:
         """The ledger's rows that wait for a person."""

@@ -17,6 +17,7 @@ from calbot.kinds import DeedState, Verb
 from calbot.model import CalendarKey, EventKey
 from calbot.policy import Match, Policy, Rule
 from calbot.status import AccountStatus, CalendarStatus
+from calbot.store.copyhistory import PastOfCopy
 from calbot.store.history import Past
 from tests.web.office import BOB, CAROL, Office, event
 from tests.web.test_panel import read
@@ -35,6 +36,13 @@ def office(tmp_path: Path) -> Iterator[Office]:
         office.policy = Policy(rules=(SCHOOL, Rule("everything else", (BOB,))), time_zone="Europe/Berlin")
         office.knows(DINNER)
         yield office
+
+
+def explained(**parts: object) -> Explanation:
+    """An event's explanation, of which only these parts matter."""
+    basis: dict[str, object] = {"key": EventKey(**KEY), "calendar_name": "Family", "event": DINNER, "action": None}
+    basis |= {"tried": (), "links": (), "unmirrored": None, "history": ()}
+    return Explanation(**{**basis, **parts})  # type: ignore[arg-type]
 
 
 # An event
@@ -94,12 +102,16 @@ def test_everything_that_can_have_happened_has_its_words(verb: Verb, state: Deed
         retry_at=NOW + 120,
         token=None,
     )
-    found = Explanation(key=EventKey(**KEY), calendar_name="", event=None, action=None, tried=(), history=(past,))
+    of_copy = PastOfCopy(**msgspec.structs.asdict(past), target="Shared")
+    again = msgspec.structs.replace(of_copy, again=True)
 
-    (line,) = event_view(found, NOW, UTC).history
+    lines = [event_view(explained(history=(one,)), NOW, UTC).history[0] for one in (past, of_copy, again)]
 
-    assert BOB in line.text or verb == "look_up" or (verb, state) == ("invite", "skipped")
-    assert ("Next try in 2 minutes." in line.why) == (state == "parked")
+    assert BOB in lines[0].text or verb not in {"invite", "retract"} or (verb, state) == ("invite", "skipped")
+    assert "Shared" in lines[1].text or verb not in {"mirror", "remove_copy"} or (verb, state) == ("mirror", "skipped")
+    assert (lines[2].text == lines[1].text) == (verb != "mirror" or state in {"refused", "undone"})
+    assert {"Next try in 2 minutes." in line.why for line in lines} == {state == "parked"}
+    assert all("{" not in line.text and line.text[0].isupper() for line in lines)
 
 
 # Finding
