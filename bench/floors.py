@@ -18,10 +18,14 @@ SAMPLES = 25
 SLOTS = 8
 
 
-def read_and_write(google: Google, account: str, part: float) -> str:
-    """Tell what two bare calls and one durable commit take, at this percentile (0..1)."""
-    calls, commit = 2 * figures.percentile(_calls(google, account), part), figures.percentile(_commits(), part)
-    return f"two bare urllib3 calls {calls:.1f} + one durable commit {commit:.1f} ms"
+def read_and_write(google: Google, account: str, *parts: float) -> list[str]:
+    """Tell what two bare calls and one durable commit take, at each of these percentiles (0..1)."""
+    calls, commits = _calls(google, account), _commits()
+    return [
+        f"two bare urllib3 calls {2 * figures.percentile(calls, part):.1f} + "
+        f"one durable commit {figures.percentile(commits, part):.1f} ms"
+        for part in parts
+    ]
 
 
 def inserts(google: Google, account: str, calendar: str, count: int) -> float:

@@ -3,7 +3,7 @@
 Anna is signed in, and everything on her calendar is copied to Bob's family calendar, on which she may write. The
 copies are made by the engine in this process, Google answering at once and its window of 480 calls a minute never
 making anybody wait. Then all of Calbot takes over the same store in a process of its own, Google taking 40 ms for every
-call: once polling, to idle, and once with pushes, which are timed as `bench.latency` does it.
+call: once with pushes, which are timed as `bench.latency` does it, and once polling, to idle.
 """
 
 import argparse
@@ -85,8 +85,9 @@ def measure(*, quick: bool) -> list[Figure]:
         made = _make(folder, google)
         floor = floors.inserts(google, ANNA, ASIDE, FLOOR_INSERTS) * COPIES / FLOOR_INSERTS
         google("set_latency", milliseconds=API_MS)
+        followed = _follow(folder, google, 4 if quick else 6)
         idle, memory = _idle(folder, google)
-        return [*_of_making(made, floor), *_of_idling(idle, memory), *_follow(folder, google, 4 if quick else 6)]
+        return [*_of_making(made, floor), *followed, *_of_idling(idle, memory)]
 
 
 # Making
@@ -147,41 +148,6 @@ def _of_making(made: Made, floor: float) -> list[Figure]:
     ]
 
 
-# Idling
-
-
-def _idle(folder: Path, google: Google) -> tuple[Counter[str], Memory]:
-    """Count the calls of one poll of both calendars, the source's and the target."""
-    google("reset_calls")
-    with _calbot(folder, google, {"poll_interval": POLL_SECONDS}) as service:
-        assert programs.until(lambda: _counted(google)["events.list"] >= 2, 20, every=0.2), "it did not read"
-        time.sleep(SETTLE)
-        google("reset_calls")
-        time.sleep(POLL_SECONDS)
-        return _counted(google), figures.memory(service.pid)
-
-
-def _of_idling(calls: Counter[str], memory: Memory) -> list[Figure]:
-    others = {name: count for name, count in calls.items() if name != "events.list"}
-    return [
-        Figure(
-            name=f"idle poll with {COPIES} copies: calls for each calendar",
-            value=calls.total() / 2,
-            unit="calls",
-            goal=1,
-            floor="1 list",
-            note=f"source and target, 1 poll, others: {others or 'none'}",
-        ),
-        Figure(
-            name=f"idle memory with {COPIES} copies: RSS",
-            value=memory.resident,
-            unit="MiB",
-            goal=64,
-            note=f"one account, polling; PSS {memory.share:.1f} MiB, highest RSS {memory.highest:.1f} MiB",
-        ),
-    ]
-
-
 # Following
 
 
@@ -202,7 +168,7 @@ def _follow(folder: Path, google: Google, samples: int) -> list[Figure]:
             if number % 2:
                 colour = {"colorId": str(1 + number % 11)}
                 coloured.append(_answer(google, relay, "edit_event", calendar=FAMILY, event=copy, changes=colour))
-    read_and_write = [floors.read_and_write(google, ANNA, part) for part in (0.5, 0.95)]
+    read_and_write = floors.read_and_write(google, ANNA, 0.5, 0.95)
     return [
         *_of_time("new event: push -> copy inserted, API 40 ms", new, read_and_write),
         *_of_time("edited event: push -> copy patched, API 40 ms", edited, read_and_write),
@@ -269,6 +235,41 @@ def _of_calls(name: str, found: list[Answered], goal: float, floor: str) -> Figu
     told = ", ".join(f"{count} {operation.partition('.')[2]}" for operation, count in sorted(calls.items()))
     value = calls.total() / len(found)
     return Figure(name=name, value=value, unit="calls", goal=goal, floor=floor, note=f"{told} for {len(found)}")
+
+
+# Idling
+
+
+def _idle(folder: Path, google: Google) -> tuple[Counter[str], Memory]:
+    """Count the calls of one poll of both calendars, the source's and the target."""
+    google("reset_calls")
+    with _calbot(folder, google, {"poll_interval": POLL_SECONDS}) as service:
+        assert programs.until(lambda: _counted(google)["events.list"] >= 2, 20, every=0.2), "it did not read"
+        time.sleep(SETTLE)
+        google("reset_calls")
+        time.sleep(POLL_SECONDS)
+        return _counted(google), figures.memory(service.pid)
+
+
+def _of_idling(calls: Counter[str], memory: Memory) -> list[Figure]:
+    others = {name: count for name, count in calls.items() if name != "events.list"}
+    return [
+        Figure(
+            name=f"idle poll with {COPIES} copies: calls for each calendar",
+            value=calls.total() / 2,
+            unit="calls",
+            goal=1,
+            floor="1 list",
+            note=f"source and target, 1 poll, others: {others or 'none'}",
+        ),
+        Figure(
+            name=f"idle memory with {COPIES} copies: RSS",
+            value=memory.resident,
+            unit="MiB",
+            goal=64,
+            note=f"one account, polling; PSS {memory.share:.1f} MiB, highest RSS {memory.highest:.1f} MiB",
+        ),
+    ]
 
 
 # What both lives share

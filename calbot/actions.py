@@ -46,7 +46,10 @@ class Skip(Noun, frozen=True, tag=True):
 
 
 class Mirror(Noun, frozen=True, tag=True):
-    """Make the copy show this: insert it, write it anew, or revive what we took away. `event` is its source."""
+    """Make the copy show this: insert it, write it anew, or revive what we took away. `event` is its source.
+
+    `tried` are colours that a write had whose answer was lost.
+    """
 
     copy: Copy
     event: Event
@@ -54,6 +57,7 @@ class Mirror(Noun, frozen=True, tag=True):
     content: Content
     rule: str
     stamp: str
+    tried: tuple[str, ...] = ()
 
 
 class RemoveCopy(Noun, frozen=True, tag=True):
@@ -66,6 +70,7 @@ class RemoveCopy(Noun, frozen=True, tag=True):
     event: Event
     source: EventKey
     rule: str | None = None
+    stamp: str = ""
     by_person: bool = False
 
 
@@ -81,12 +86,13 @@ class DeleteOriginal(Noun, frozen=True, tag=True):
 
 
 class RestoreOriginal(Noun, frozen=True, tag=True):
-    """Bring back an original that the deed with this number deleted."""
+    """Bring back an original that the deed with this number deleted; `writer` is the account that writes its copy."""
 
     event: Event
     copy: Copy
     deed: int
     rule: str
+    writer: str = ""
 
 
 Action = Invite | Retract | LookUp | Skip | Mirror | RemoveCopy | DeleteOriginal | RestoreOriginal

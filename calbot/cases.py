@@ -6,7 +6,7 @@ import msgspec
 
 from calbot.actions import Deed, LookUp
 from calbot.identity import series_of, stamp_with
-from calbot.kinds import Fate
+from calbot.kinds import CopyState, Fate
 from calbot.model import CalendarKey, Change, Event, Gone
 from calbot.policy import Case, Policy
 from calbot.store import calendars, copies, fates
@@ -33,12 +33,19 @@ def cases(tx: Tx, calendar: CalendarKey, changes: Sequence[Change], policy: Poli
             fates=fates.of_date(past, change.id, origin),
             parent=parents.get(origin) if origin else None,
             copies=states.get(change.id, {}),
-            series_copies=states.get(change.series or "", {}),
+            series_copies=_of_series(states.get(origin or "", {}), change),
         )
         if (origin := origins.get(change.id)) is not None or change.id in past or change.id in states
         else general
         for change in changes
     ]
+
+
+def _of_series(states: Mapping[str, CopyState], change: Change) -> Mapping[str, CopyState]:
+    """Return how the copies of a date's series stand; of a half that was cut off, only those that a person deleted."""
+    if change.series is not None:
+        return states
+    return {target: state for target, state in states.items() if state == "deleted"}
 
 
 def case_of(tx: Tx, deed: Deed, policy: Policy, now: float) -> Case:

@@ -1,9 +1,9 @@
 """What copies, and originals whose place they take, owe after a deed has come to its end."""
 
-from calbot import copywork, originalwork
-from calbot.actions import Deed, Invite, LookUp, Mirror
+from calbot import byhand, copywork, originalwork
+from calbot.actions import Deed, Invite, LookUp, Mirror, RemoveCopy
 from calbot.cases import case_of
-from calbot.copying import Copied, IdTaken, Removed, StandsAlone, TakenAway
+from calbot.copying import Copied, IdTaken, LeftToOthers, NoPlace, Removed, StandsAlone, TakenAway
 from calbot.copyrules import guests_of_copy
 from calbot.copywork import NOTHING, Written
 from calbot.deeds import Alive, Never, Result, Vanished
@@ -26,20 +26,20 @@ def follow_up(tx: Tx, deed: Deed, result: Result, run: Run, random: Random) -> W
             first = copywork.ended(tx, deed, result, run)
             more = _taking_its_place(tx, deed, written, run, random)
             return Written((*first.deeds, *more.deeds), (*first.said, *more.said))
-        case Removed() | TakenAway() | StandsAlone() | IdTaken():
+        case Removed() | TakenAway() | StandsAlone() | NoPlace() | LeftToOthers() | IdTaken():
             return copywork.ended(tx, deed, result, run)
         case Verified() | Stays() | OriginalGone() | Restored():
             return originalwork.ended(tx, deed, result, run)
-        case Never() if isinstance(deed.action, Mirror):
-            return copywork.go_on_with_dates(tx, deed, run)
+        case Never() if isinstance(deed.action, Mirror | RemoveCopy):
+            return copywork.after_refusal(tx, deed, run)
         case Never() if isinstance(deed.action, Invite) and not deed.action.event.organised_by_us:
             return _copied_instead(tx, deed, run)
         case Alive(event):
-            return copywork.noticed(tx, run, calendar, [event])
+            return byhand.noticed(tx, run, calendar, [event])
         case Vanished() if isinstance(deed.action, LookUp):
             gone = Gone(deed.key.event)
             if is_copy(gone):
-                return copywork.noticed(tx, run, calendar, [gone])
+                return byhand.noticed(tx, run, calendar, [gone])
             return copywork.follow_all(tx, run, deed.key.account, [(deed.key, Verdict(change=gone))], 0, approved=True)
     return NOTHING
 

@@ -6,11 +6,12 @@ from calbot.actions import Mirror, RemoveCopy
 from calbot.content import differences, read_back
 from calbot.errors import AlreadyExists, ChangedMeanwhile, Deleted, NotFound, Refused, RetryLater
 from calbot.following import NO_COLOUR
-from calbot.identity import stands_alone
+from calbot.identity import stamp_of_others, stamp_with_others, stands_alone
 from calbot.model import Content, Event, Noun
 from calbot.ports import Calendars
 
 MOST_VERSIONS = 5
+WRITES = frozenset({"writer", "owner"})
 
 
 class Copied(Noun, frozen=True):
@@ -33,18 +34,31 @@ class StandsAlone(Noun, frozen=True):
     """The copy took the place of its original and stays, whoever asks: it may be all that is left."""
 
 
+class NoPlace(Noun, frozen=True):
+    """The copy of the series has no such date: Google makes none where the rule of the series names none."""
+
+
+class LeftToOthers(Noun, frozen=True):
+    """Another installation wants the copy too, and goes on with it alone."""
+
+
 class IdTaken(Noun, frozen=True):
     """The copy's id is of no use any more: it needs the next one."""
 
 
-Ending = Copied | Removed | TakenAway | StandsAlone | IdTaken
+Ending = Copied | Removed | TakenAway | StandsAlone | NoPlace | LeftToOthers | IdTaken
 
 
 def keep_copy(mirror: Mirror, calendars: Calendars) -> Ending:
     """Make the copy show what it should. Raises the errors of the Calendars port."""
     copy = mirror.copy
     if copy.series is not None:
-        return _write(mirror, calendars, revive=copy.state == "retired")
+        try:
+            return _write(mirror, calendars, revive=copy.state == "retired")
+        except Deleted:
+            return TakenAway()
+        except NotFound:
+            return NoPlace()
     if copy.state == "retired":
         return _revive(mirror, calendars)
     if copy.state == "live" and copy.etag is not None:
@@ -57,22 +71,39 @@ def keep_copy(mirror: Mirror, calendars: Calendars) -> Ending:
 
 
 def take_copy(remove: RemoveCopy, calendars: Calendars) -> Ending:
-    """Take the copy away, unless it says itself that it stands alone. Raises the errors of the Calendars port."""
-    copy = remove.copy
+    """Take the copy away, unless it says itself that it stands alone, or is another installation's too.
+
+    Raises the errors of the Calendars port.
+    """
     try:
-        if copy.series is not None:
-            calendars.remove(copy.target, copy.event_id)
-            return Removed()
-        for _ in range(MOST_VERSIONS):
-            found = calendars.get(copy.target, copy.event_id)
-            if stands_alone(found.copy_of):
-                return StandsAlone()
-            try:
-                calendars.remove(copy.target, copy.event_id, found.etag)
-            except ChangedMeanwhile:
-                continue
-            return Removed()
-    except NotFound:
+        return _take_date(remove, calendars) if remove.copy.series is not None else _take_whole(remove, calendars)
+    except Deleted:
+        return Removed()
+    except NotFound:  # Of a calendar that we may no longer see, Google says the same.
+        if calendars.role(remove.copy.target) not in WRITES:
+            raise
+        return Removed()
+
+
+def _take_date(remove: RemoveCopy, calendars: Calendars) -> Ending:
+    calendars.remove(remove.copy.target, remove.copy.event_id)
+    return Removed()
+
+
+def _take_whole(remove: RemoveCopy, calendars: Calendars) -> Ending:
+    copy = remove.copy
+    for _ in range(MOST_VERSIONS):
+        found = calendars.get(copy.target, copy.event_id)
+        others = stamp_of_others(found.copy_of, remove.stamp)
+        if stands_alone(found.copy_of):
+            return StandsAlone()
+        try:
+            if others is not None and not remove.by_person:
+                calendars.rewrite(copy.target, copy.event_id, read_back(found), others, found.etag)
+                return LeftToOthers()
+            calendars.remove(copy.target, copy.event_id, found.etag)
+        except ChangedMeanwhile:
+            continue
         return Removed()
     raise RetryLater("The copy keeps changing.", "conflict")
 
@@ -94,6 +125,10 @@ def _revive(mirror: Mirror, calendars: Calendars) -> Ending:
     """Bring back a copy that we took away; where Google does not let us, it gets another id."""
     copy = mirror.copy
     try:
+        return _write(mirror, calendars, calendars.get(copy.target, copy.event_id))
+    except NotFound:
+        pass  # As we left it.
+    try:
         written = calendars.rewrite(copy.target, copy.event_id, mirror.content, mirror.stamp, None, revive=True)
     except (Refused, ChangedMeanwhile):
         return IdTaken()
@@ -104,9 +139,11 @@ def _write(mirror: Mirror, calendars: Calendars, found: Event | None = None, *, 
     """Write over exactly the version that we know; a person's colour stays, and what a person deleted is left so."""
     copy = mirror.copy
     for _ in range(MOST_VERSIONS):
-        if found is not None and not differences(mirror.content, read_back(found)):
-            return Copied(found, mirror.content, mirror.copy.colour)
-        etag = found.etag if found is not None else copy.etag
+        if found is not None:
+            mirror = msgspec.structs.replace(mirror, stamp=stamp_with_others(found.copy_of, mirror.stamp))
+            if found.copy_of == mirror.stamp and not differences(mirror.content, read_back(found)):
+                return Copied(found, mirror.content, mirror.copy.colour)
+        etag = found.etag if found is not None else None if revive else copy.etag
         try:
             written = calendars.rewrite(copy.target, copy.event_id, mirror.content, mirror.stamp, etag, revive=revive)
         except ChangedMeanwhile:
@@ -114,7 +151,8 @@ def _write(mirror: Mirror, calendars: Calendars, found: Event | None = None, *, 
                 found = calendars.get(copy.target, copy.event_id)
             except Deleted:
                 return TakenAway()
-            if copy.content is not None and found.colour != copy.content.colour:
+            ours = {mirror.content.colour, *mirror.tried}
+            if copy.content is not None and found.colour not in {copy.content.colour, *ours}:
                 mirror = _coloured(mirror, found.colour or NO_COLOUR)
         except Deleted:
             return TakenAway()

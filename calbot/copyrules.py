@@ -29,6 +29,8 @@ def copies(event: Event, case: Case, matched: Sequence[Rule], action: Action) ->
     `action` is what was decided about inviting to it. Copies that are there follow their source also while no new ones
     are made.
     """
+    if matched and matched[-1].skip:
+        return (), None
     rules = [rule for rule in matched if rule.mirror is not None and not _left_to_guests(rule, action, case)]
     targets = list(dict.fromkeys(rule.mirror for rule in rules if rule.mirror is not None))
     links: list[Link] = []
@@ -40,7 +42,8 @@ def copies(event: Event, case: Case, matched: Sequence[Rule], action: Action) ->
         names = ", ".join(rule.name for rule in willing or asking)
         if refusal is not None:
             skips.append(Skip(event, *refusal, names, "mirror"))
-        if willing and (refusal is None or target in case.copies):
+        of_series = event.series is not None and target in case.series_copies
+        if willing and (refusal is None or target in case.copies or of_series):
             moving = next((rule for rule in willing if is_moved(rule, event, case)), None)
             guests = moving.invite if moving is not None else ()
             mask = strictest([rule.mask for rule in willing])
@@ -127,10 +130,10 @@ def _is_there(target: str, event: Event, case: Case) -> bool:
 
 def _not_now(target: str, case: Case) -> Refusal | None:
     """Return why a copy that the rules want is not made."""
-    state = case.copies.get(target)
+    state = case.copies.get(target) or case.series_copies.get(target)
     if state == "deleted":
         return "copy_deleted_by_hand", f"Somebody deleted the copy on {target}; it stays deleted."
-    if state is not None or target in case.series_copies:
+    if state is not None:
         return None
     if not case.policy.mirroring:
         return "mirroring_off", f"Mirroring is off; there is no copy on {target}."

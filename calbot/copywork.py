@@ -4,16 +4,14 @@ from collections.abc import Iterable
 
 import msgspec
 
-from calbot.actions import Action, Deed, DeleteOriginal, LookUp, Mirror, RemoveCopy
-from calbot.content import read_back
-from calbot.copying import Copied, Ending, IdTaken, Removed, StandsAlone, TakenAway
-from calbot.copyrules import calendar_of
-from calbot.following import NO_COLOUR, follow, owed
+from calbot.actions import Action, Deed, DeleteOriginal, Mirror, RemoveCopy
+from calbot.copying import Copied, Ending, IdTaken, LeftToOthers, NoPlace, Removed, StandsAlone, TakenAway
+from calbot.following import any_source, by_itself, follow, owed
 from calbot.kinds import DeedState
-from calbot.model import CalendarKey, Change, Copy, Event, EventKey, Gone, Notice, Noun, Outcome
+from calbot.model import Copy, EventKey, Notice, Noun, Outcome
 from calbot.planner import BRAKE, Verdict, removals_brake
 from calbot.policy import Policy
-from calbot.store import copies, ledger
+from calbot.store import copies, ledger, targets
 from calbot.store.database import Tx
 from calbot.store.history import undo_token
 from calbot.store.ledger import Stay
@@ -67,7 +65,7 @@ def write_down(tx: Tx, run: Run, account: str, touched: Iterable[int], room: int
         elif waits := why_waiting(tx, action, run.policy, run.now):
             _add(tx, run, account, action, "parked", waits, approved=approved)
         else:
-            free = copies.writer(tx, action.copy.target) == account and not copies.dates_under_way(tx, action.copy.id)
+            free = targets.writer(tx, action.copy.target) == account and not copies.dates_under_way(tx, action.copy.id)
             state: DeedState = "started" if free and len(deeds) < room else "planned"
             deeds.append(_add(tx, run, account, action, state, approved=approved))
     if stay is not None:
@@ -100,7 +98,7 @@ def why_waiting(tx: Tx, action: Mirror | RemoveCopy, policy: Policy, now: float)
         return Stay(MIRRORING_OFF, "Mirroring is off.", now + SOON)
     if policy.dry_run:
         return Stay(DRY_RUN, "A dry run writes nothing.", now + SOON)
-    if copies.writer(tx, action.copy.target) is None:
+    if targets.writer(tx, action.copy.target) is None:
         text = (
             f"None of the signed-in accounts may write to the calendar {action.copy.target}. In Google Calendar, share "
             "it with one of them with “Make changes to events”."
@@ -123,13 +121,15 @@ def _in_order(tx: Tx, touched: Iterable[int]) -> tuple[list[Copy], list[Copy]]:
 def _due(tx: Tx, copy: Copy, now: float) -> Mirror | RemoveCopy | None:
     """Return what is owed to a copy and not written down yet; what was written down and is pointless now is closed."""
     under_way = copies.open_deeds(tx, copy.id)
-    if any(deed.state == "started" for deed in under_way):
+    if any(deed.state == "started" or _by_person(deed.action) for deed in under_way):
         return None
     if any(isinstance(deed.action, DeleteOriginal) and deed.uncertain for deed in under_way):
         return None
     action = owed(tx, copy)
     own = [deed for deed in under_way if isinstance(deed.action, Mirror | RemoveCopy)]
     if action is not None and any(type(deed.action) is type(action) for deed in own):
+        return None
+    if action is None and own and copies.dates(tx, copy.id):  # Its dates wait for it.
         return None
     for deed in under_way if isinstance(action, RemoveCopy) else own:
         ledger.supersede(tx, deed, now)
@@ -144,19 +144,37 @@ def refreshed(tx: Tx, deed: Deed, policy: Policy, now: float) -> Deed | None:
     row = ledger.by_id(tx, deed.id)
     if row is None or row.state not in {"planned", "started", "parked"} or row.key.account != deed.key.account:
         return None
-    before = row.action
-    copy = copies.by_id(tx, before.copy.id) if isinstance(before, Mirror | RemoveCopy) else None
-    action = owed(tx, copy) if copy is not None else None
-    if action is None or type(action) is not type(before):
+    action = _by_now(tx, row)
+    if action is None:
         ledger.supersede(tx, row, now)
         return None
-    if isinstance(action, RemoveCopy) and isinstance(before, RemoveCopy):
-        action = msgspec.structs.replace(action, by_person=before.by_person)
+    writer = targets.writer(tx, action.copy.target)
+    if writer is not None and writer != row.key.account:
+        targets.hand_over(tx, row.id, writer)
+        return None
     waits = why_waiting(tx, action, policy, now)
     if waits is not None:
         ledger.park(tx, row, waits.until, waits.reason, waits.text, uncertain=row.uncertain)
         return None
     return msgspec.structs.replace(row, action=action, uncertain=deed.uncertain)
+
+
+def _by_now(tx: Tx, row: Deed) -> Mirror | RemoveCopy | None:
+    """Return what a row of the ledger about a copy comes to by now; None when nothing is to be done any more."""
+    before = row.action
+    copy = copies.by_id(tx, before.copy.id) if isinstance(before, Mirror | RemoveCopy) else None
+    if copy is None:
+        return None
+    if isinstance(before, RemoveCopy) and before.by_person:
+        return msgspec.structs.replace(before, copy=copy)
+    action = owed(tx, copy)
+    if action is None and isinstance(before, Mirror) and copy.state == "live" and copies.dates(tx, copy.id):
+        return msgspec.structs.replace(before, copy=copy, content=copy.content or before.content)
+    if type(action) is not type(before):
+        return None
+    if isinstance(action, Mirror) and isinstance(before, Mirror) and row.uncertain:
+        return msgspec.structs.replace(action, tried=(*before.tried, before.content.colour))
+    return action
 
 
 def _add(
@@ -170,7 +188,7 @@ def _add(
     approved: bool = False,
 ) -> Deed:
     target = action.copy.target
-    key = EventKey(copies.writer(tx, target) or account, target, action.copy.event_id)
+    key = EventKey(targets.writer(tx, target) or account, target, action.copy.event_id)
     origin = {"run_id": run.id, "source": run.source, "seen_at": run.seen_at}
     return ledger.add(tx, key, action, state, run.now, stay=stay, approved=approved, **origin)  # type: ignore[arg-type]
 
@@ -187,7 +205,7 @@ def ended(tx: Tx, deed: Deed, ending: Ending, run: Run) -> Written:
         case Copied(written, content, colour):
             ledger.finish(tx, deed, "done", now)
             ledger.note_content(tx, deed.id, copy.content if copy.state == "live" else None, content, written.etag)
-            copies.written(tx, msgspec.structs.replace(copy, colour=colour), written.etag, content, now)
+            copies.written(tx, msgspec.structs.replace(copy, colour=colour), written, content, now)
             if copy.state != "live" and copy.series is None:
                 token = undo_token(deed.id, deed.key)
                 said.append(told(tx, "mirrored", deed, undo_token=token))
@@ -198,6 +216,12 @@ def ended(tx: Tx, deed: Deed, ending: Ending, run: Run) -> Written:
             copies.stand(tx, copy.id, "deleted" if _by_person(action) else "retired", now)
             if copy.series is None:
                 said.append(told(tx, "copy_removed", deed))
+        case LeftToOthers():
+            ledger.finish(tx, deed, "done", now, text="Another Calbot goes on with it.")
+            copies.stand(tx, copy.id, "retired", now)
+        case NoPlace():
+            ledger.finish(tx, deed, "skipped", now, reason="not_found", text="The series has no such date.")
+            touched |= by_itself(tx, copy, now)
         case StandsAlone():
             ledger.finish(tx, deed, "skipped", now, reason="conflict", text="The copy took the place of its original.")
             copies.stand(tx, copy.id, "kept", now)
@@ -207,17 +231,20 @@ def ended(tx: Tx, deed: Deed, ending: Ending, run: Run) -> Written:
         case IdTaken():
             ledger.supersede(tx, deed, now)
             copies.next_generation(tx, copy, now)
-    more = write_down(tx, run, deed.key.account, touched, 0, approved=True)
+    more = write_down(tx, run, deed.key.account, touched, 0, approved=deed.approved)
     return Written(more.deeds, (*said, *more.said))
 
 
-def go_on_with_dates(tx: Tx, deed: Deed, run: Run) -> Written:
-    """Write down what is owed to the dates of a series that waited for a deed that came to nothing."""
-    action = deed.action
-    if not isinstance(action, Mirror) or action.copy.series is not None:
+def after_refusal(tx: Tx, deed: Deed, run: Run) -> Written:
+    """Write down what is owed to a copy after a deed that came to nothing: something else than that, or its dates."""
+    refused = deed.action
+    if not isinstance(refused, Mirror | RemoveCopy):
         return NOTHING
-    dates = [date.id for date in copies.dates(tx, action.copy.id)]
-    return write_down(tx, run, deed.key.account, dates, 0, approved=True)
+    copy = copies.by_id(tx, refused.copy.id)
+    action = owed(tx, copy) if copy is not None else None
+    same = type(action) is type(refused) and getattr(action, "content", None) == getattr(refused, "content", None)
+    touched = {date.id for date in copies.dates(tx, refused.copy.id)} | (set() if same else {refused.copy.id})
+    return write_down(tx, run, deed.key.account, touched, 0, approved=deed.approved)
 
 
 def _by_person(action: Action) -> bool:
@@ -247,52 +274,4 @@ def taken_away(tx: Tx, copy: Copy, now: float) -> list[Outcome | Notice]:
     copies.stand(tx, copy.id, "deleted", now)
     if copy.series is not None:
         return []
-    behind = [source for source in copies.sources(tx, copy.id) if source.link is not None]
-    key = behind[0].key if behind else EventKey("", copy.target, copy.event_id)
-    text = "Somebody deleted the copy; it stays deleted."
-    return [removed_by_hand(tx, copy, key, text)]
-
-
-def noticed(tx: Tx, run: Run, calendar: CalendarKey, changes: Iterable[Change]) -> Written:
-    """Take in what a listing says of copies: a person may have deleted one, brought it back, or given it a colour.
-
-    Only the account that writes on a calendar is asked: what it has under way is left to the answer of that.
-    """
-    target = calendar_of(calendar)
-    if copies.writer(tx, target) != calendar.account:
-        return Written()
-    said: list[Outcome | Notice] = []
-    touched: set[int] = set()
-    doubted: list[Deed] = []
-    for change in changes:
-        copy = copies.on_target(tx, target, change.id)
-        if copy is None or (isinstance(change, Event) and change.etag == copy.etag):
-            continue
-        if any(deed.state == "started" for deed in copies.open_deeds(tx, copy.id)):
-            doubted += _look_again(tx, run, EventKey(calendar.account, calendar.calendar, change.id))
-        elif isinstance(change, Gone):
-            said += taken_away(tx, copy, run.now) if copy.state in {"live", "planned"} else []
-        else:
-            _changed_by_hand(tx, copy, change, run.now)
-            touched.add(copy.id)
-    more = write_down(tx, run, calendar.account, touched, 0)
-    return Written((*doubted, *more.deeds), (*said, *more.said))
-
-
-def _look_again(tx: Tx, run: Run, key: EventKey) -> list[Deed]:
-    """Have a copy looked at that changed while a deed of ours was under way: whose doing it was, the look tells."""
-    if ledger.open_deed(tx, key, "look_up") is not None:
-        return []
-    return [
-        ledger.add(tx, key, LookUp(key.event), "planned", run.now, run_id=run.id, source=run.source, seen_at=run.now)
-    ]
-
-
-def _changed_by_hand(tx: Tx, copy: Copy, change: Event, now: float) -> None:
-    if copy.state == "deleted":
-        copies.written(tx, copy, change.etag, read_back(change), now)
-    elif copy.state == "retired":
-        copies.stand(tx, copy.id, "kept" if copy.series is None else "live", now)
-    elif copy.state == "live" and copy.content is not None:
-        chosen = copy.colour if change.colour == copy.content.colour else change.colour or NO_COLOUR
-        copies.look_of(tx, copy.id, chosen)
+    return [removed_by_hand(tx, copy, any_source(tx, copy), "Somebody deleted the copy; it stays deleted.")]

@@ -20,13 +20,11 @@ from calbot.errors import ChangedMeanwhile, Deleted, NotFound, Refused, RetryLat
 from calbot.identity import present, stamp_with, was_invited
 from calbot.kinds import FailureReason
 from calbot.model import Event, Noun
-from calbot.originals import Finding, delete, restore
+from calbot.originals import BELIEVED_ABSENT, Finding, delete, restore
 from calbot.ports import Calendars
 from calbot.undo import Undone, take_back
 
 UNEXPECTED = "Calbot met something it does not understand; the log has the details."
-BELIEVED_ABSENT = 2
-"""How often Google may not find an event before it counts as gone: right after an insert it may not yet."""
 
 
 class Task(Noun, frozen=True):
@@ -141,7 +139,7 @@ def carry_out(task: Task, calendars: Calendars, decide: Decide) -> Result:
             case DeleteOriginal() as action:
                 return delete(deed, action, calendars, decide.calendars_of(action.writer), decide.whole)
             case RestoreOriginal() as action:
-                return restore(deed, action, calendars, decide.whole)
+                return restore(deed, action, calendars, lambda: decide.calendars_of(action.writer), decide.whole)
             case Skip():
                 return NotDone(deed.action)
     except Deleted:

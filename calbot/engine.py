@@ -19,7 +19,8 @@ from calbot.reading import Reading
 from calbot.settings import Settings
 from calbot.slots import Slots, thread_slots
 from calbot.status import AccountStatus, Snapshot
-from calbot.store import commands, copies, outbox, switches
+from calbot.store import calendars as calendar_store
+from calbot.store import commands, outbox, switches, targets
 from calbot.store.database import Database, translated
 from calbot.store.tidying import tidy
 from calbot.switchboard import Switchboard
@@ -64,6 +65,7 @@ class Engine:
         self._threaded = False
         self._stopping = threading.Event()
         self._secret = b""
+        self._watched: dict[str, tuple[str, ...]] | None = None
         self._housekeeping_at = clock.monotonic() + FIRST_HOUSEKEEPING
         self._ticks: dict[str, float] = {}
         self._resting: dict[str, Worker] = {}  # of accounts that were removed; they come back with a new sign-in
@@ -117,6 +119,11 @@ class Engine:
                 if self._threaded:
                     self._start(worker)
                 self.workers = {**self.workers, email: worker}
+        if wanted != self._watched:
+            with self._database.write() as tx:
+                keys = [CalendarKey(email, name) for email, names in wanted.items() for name in names]
+                calendar_store.watch(tx, keys)
+            self._watched = wanted
         problems = self._accounts.problems()
         if problems != self.board.snapshot.token_problems:
             for problem in problems:
@@ -168,7 +175,7 @@ class Engine:
         """Note which target calendars nobody can write to, once every account had time to say that it can."""
         if self._clock.now() - self.snapshot.started_at < FIRST_HOUSEKEEPING:
             return
-        writers = copies.writers(self._database.read())
+        writers = targets.writers(self._database.read())
         wanted = {rule.mirror for email in self.workers for rule in self.orders(email).policy.rules if rule.mirror}
         self.board.note_unwritable(tuple(sorted(one for one in wanted if not self.works(writers.get(one, "")))))
 

@@ -7,6 +7,7 @@ import msgspec
 
 from calbot.actions import Mirror, RemoveCopy
 from calbot.content import occurrence, place_in_series, shown, strictest
+from calbot.identity import stamp_with_others
 from calbot.model import CalendarKey, Change, Content, Copy, Event, EventKey, Gone, Noun
 from calbot.policy import Link
 from calbot.store import calendars, copies, switches
@@ -25,21 +26,26 @@ def follow(tx: Tx, key: EventKey, change: Change, links: tuple[Link, ...] | None
         return _leave(tx, key, change, place, now)
     if change.series is not None:
         return _follow_date(tx, key, change, links, place, now)
-    before = {copy.target: copy for copy, _ in copies.of_source(tx, key) if copy.series is None}
-    kept = {copy.id for copy, link in copies.of_source(tx, key) if link is not None and link.keep}
-    touched = {copy.id for copy, link in copies.of_source(tx, key) if link is not None}
+    before = [(copy, link) for copy, link in copies.of_source(tx, key) if copy.series is None]
+    known = {copy.target: copy for copy, _ in before}
+    linked = {copy.id for copy, link in before if link is not None}
+    kept = {copy.id for copy, link in before if link is not None and link.keep}
+    touched = set(linked)
     for link in links or ():
-        copy = before.get(link.target) or copies.of_meeting(tx, change.ical_uid or change.id, link.target, now)
+        copy = known.get(link.target) or copies.of_meeting(tx, change.ical_uid or change.id, link.target, now)
         stays = msgspec.structs.replace(link, delete_original=False, guests=(), keep=True)
         copies.link(tx, key, copy.id, stays if copy.id in kept else link, place)
+        copies.drop_unwatched(tx, copy.id)
+        copies.take_back_up(tx, copy.id)
         touched.add(copy.id)
-        if change.recurrence and copy.id not in {known.id for known in before.values()}:
-            _gather_dates(tx, key, copy, link, place, now)
+        if change.recurrence and copy.id not in linked:
+            touched |= _gather_dates(tx, key, copy, link, place, now)
     if links is not None:
         wanted = {link.target for link in links}
-        for target, copy in before.items():
+        for target, copy in known.items():
             if target not in wanted:
                 copies.link(tx, key, copy.id, None, place)
+                touched |= _free_dates(tx, copy, now)
     return touched
 
 
@@ -49,7 +55,8 @@ def _leave(tx: Tx, key: EventKey, gone: Gone, place: int, now: float) -> set[int
     for copy, link in copies.of_source(tx, key):
         if link is not None:
             copies.link(tx, key, copy.id, None, place)
-            touched.add(copy.id)
+            copies.drop_unwatched(tx, copy.id)
+            touched |= {copy.id} | _free_dates(tx, copy, now)
     if gone.series is not None:
         for parent, _ in _series_copies(tx, key, gone.series):
             date = _date_of(tx, parent, key, gone.original_start, now)
@@ -61,22 +68,34 @@ def _leave(tx: Tx, key: EventKey, gone: Gone, place: int, now: float) -> set[int
 def _follow_date(
     tx: Tx, key: EventKey, date: Event, links: tuple[Link, ...] | None, place: int, now: float
 ) -> set[int]:
-    """Let a single date stand behind its place in the copies of its series, or behind a copy of its own."""
+    """Let a single date stand behind its place in the copies of its series, or behind a copy of its own.
+
+    Whoever is invited to one date alone sees no series; where another account's series is copied, the date is in that.
+    """
     own = copies.of_source(tx, key)
     touched = {copy.id for copy, link in own if link is not None}
     if links is None:
         return touched
     wanted = {link.target: link for link in links}
     kept = set()
-    for parent, _ in _series_copies(tx, key, date.series or ""):
+    parents = _series_copies(tx, key, date.series or "")
+    seen = {parent.target for parent, _ in parents}
+    for target in wanted.keys() - seen:
+        others = copies.series_of_meeting(tx, date.ical_uid, target)
+        parents += [(others, wanted[target])] if others is not None else []
+    for parent, link in parents:
         copy = _date_of(tx, parent, key, date.original_start, now)
-        copies.link(tx, key, copy.id, wanted.pop(parent.target, None), place)
+        if copy.state == "kept":  # The copy of the series has no such date.
+            continue
+        asked = wanted.pop(parent.target, None)
+        copies.link(tx, key, copy.id, link if asked is not None and asked.inherits else asked, place)
         kept.add(copy.id)
     for target, link in wanted.items():
-        start = place_in_series(date.original_start or date.start, date.time_zone)
-        alone = copies.of_meeting(tx, date.ical_uid or date.id, target, now, original_start=start)
-        copies.link(tx, key, alone.id, link, place)
-        kept.add(alone.id)
+        if not link.inherits:
+            start = place_in_series(date.original_start or date.start, date.time_zone)
+            alone = copies.of_meeting(tx, date.ical_uid or date.id, target, now, original_start=start)
+            copies.link(tx, key, alone.id, link, place)
+            kept.add(alone.id)
     for copy, _ in own:
         if copy.id not in kept:
             copies.link(tx, key, copy.id, None, place)
@@ -93,32 +112,70 @@ def _date_of(tx: Tx, parent: Copy, key: EventKey, original_start: str | None, no
     return copies.of_meeting(tx, parent.uid, parent.target, now, original_start=start, series=parent)
 
 
-def _gather_dates(tx: Tx, key: EventKey, parent: Copy, link: Link, place: int, now: float) -> None:
-    """Let the dates of a series that is copied from now on stand behind their places in its copy.
+def _gather_dates(tx: Tx, key: EventKey, parent: Copy, link: Link, place: int, now: float) -> set[int]:
+    """Let the dates of a series that is copied from now on stand behind their places in its copy; return all touched.
 
-    Changed dates are copied as the series is, unless they have been decided about; cancelled ones are left out.
+    Changed dates are copied as the series is, unless they are declined; cancelled ones are left out. Copies that dates
+    have had by themselves are given up.
     """
+    touched = set()
     for date in calendars.dates_of(tx, key):
         own = msgspec.structs.replace(key, event=date.id)
-        decided = {copy.target for copy, linked in copies.of_source(tx, own) if linked is not None}
         copy = _date_of(tx, parent, own, date.original_start, now)
-        for alone, _ in copies.of_source(tx, own):
-            if alone.target == parent.target and alone.series is None:
-                copies.link(tx, own, alone.id, None, place)
-        wanted = link if parent.target in decided or date.my_response != "declined" else None
-        copies.link(tx, own, copy.id, wanted, place)
+        copies.link(tx, own, copy.id, link if date.my_response != "declined" else None, place)
+        touched.add(copy.id)
     for gone in calendars.cancelled_dates(tx, key):
         own = msgspec.structs.replace(key, event=gone.id)
-        copies.link(tx, own, _date_of(tx, parent, own, gone.original_start, now).id, None, place)
+        copy = _date_of(tx, parent, own, gone.original_start, now)
+        copies.link(tx, own, copy.id, None, place)
+        touched.add(copy.id)
+    for alone in copies.alone_dates(tx, parent):
+        copy = copies.of_meeting(
+            tx, parent.uid, parent.target, now, original_start=alone.original_start, series=parent
+        )
+        if copy.state == "kept":
+            continue
+        for source in copies.sources(tx, alone.id):
+            if source.link is not None:
+                copies.link(tx, source.key, copy.id, source.link, source.place)
+                copies.link(tx, source.key, alone.id, None, source.place)
+        touched |= {alone.id, copy.id}
+    return touched
 
 
-class Wanted(Noun, frozen=True):
-    """What a copy has to show, and of which event."""
+def _free_dates(tx: Tx, parent: Copy, now: float) -> set[int]:
+    """Give dates copies by themselves whose series' copy has lost its last source: others may see them alone."""
+    if parent.series is not None or any(source.link is not None for source in copies.sources(tx, parent.id)):
+        return set()
+    touched = set()
+    for date in copies.dates(tx, parent.id):
+        for source in copies.sources(tx, date.id):
+            if source.link is None:
+                continue
+            copies.link(tx, source.key, date.id, None, source.place)
+            if calendars.event(tx, source.key) is not None and not _is_of(tx, source.key, parent):
+                alone = copies.of_meeting(tx, parent.uid, parent.target, now, original_start=date.original_start)
+                copies.link(tx, source.key, alone.id, source.link, source.place)
+                touched.add(alone.id)
+    return touched
 
-    content: Content
-    event: Event
-    source: EventKey
-    rule: str
+
+def by_itself(tx: Tx, date: Copy, now: float) -> set[int]:
+    """Give a date a copy by itself of which the copy of its series has none; return that."""
+    copies.stand(tx, date.id, "kept", now)
+    alone = copies.of_meeting(tx, date.uid, date.target, now, original_start=date.original_start)
+    for source in copies.sources(tx, date.id):
+        copies.link(tx, source.key, alone.id, source.link, source.place)
+        copies.link(tx, source.key, date.id, None, source.place)
+    return {alone.id}
+
+
+def _is_of(tx: Tx, date: EventKey, series: Copy) -> bool:
+    """Say whether a date's account had the whole series behind this copy."""
+    return any(
+        (source.key.account, source.key.calendar) == (date.account, date.calendar)
+        for source in copies.sources(tx, series.id)
+    )
 
 
 def owed(tx: Tx, copy: Copy) -> Mirror | RemoveCopy | None:
@@ -134,7 +191,7 @@ def owed(tx: Tx, copy: Copy) -> Mirror | RemoveCopy | None:
     behind = _behind(tx, copy) if parent is None else _behind_date(tx, copy, parent)
     if not behind:
         gone = copy.state == "live" or (parent is not None and copy.state == "planned")
-        return RemoveCopy(copy, _as_shown(copy), _any_source(tx, copy)) if gone else None
+        return RemoveCopy(copy, _as_shown(copy), any_source(tx, copy), stamp=_stamp(tx, copy)) if gone else None
     if parent is not None and copy.state == "planned" and behind[0].of_series:
         return None
     wanted = _wanted(tx, copy, behind)
@@ -177,7 +234,13 @@ def _behind_date(tx: Tx, date: Copy, parent: Copy) -> list[_Behind]:
         elif source.link is not None:
             event = calendars.event(tx, source.key)
             found.append(msgspec.structs.replace(one, key=source.key, link=source.link, event=event))
-    return found
+    of_series = {(one.key.account, one.key.calendar) for one in _behind(tx, parent)}
+    alone = [
+        _Behind(source.key, source.link, calendars.event(tx, source.key), source.place)
+        for place, source in own.items()
+        if source.link is not None and place not in of_series
+    ]
+    return sorted([*found, *alone], key=_Behind.rank) if alone else found
 
 
 def _wanted(tx: Tx, copy: Copy, behind: Sequence[_Behind]) -> Mirror | None:
@@ -201,7 +264,8 @@ def _wanted(tx: Tx, copy: Copy, behind: Sequence[_Behind]) -> Mirror | None:
 
 def _stamp(tx: Tx, copy: Copy) -> str:
     """Return what says on Google that a copy is ours, and of which meeting, in words that tell nobody anything."""
-    return f"{switches.fact(tx, 'iid') or ''} {meeting_mark(copy.uid, copy.original_start)}"
+    ours = f"{switches.fact(tx, 'iid') or ''} {meeting_mark(copy.uid, copy.original_start)}"
+    return stamp_with_others(copies.stamp(tx, copy.id), ours)
 
 
 def meeting_mark(uid: str, original_start: str) -> str:
@@ -217,7 +281,7 @@ def _stands(tx: Tx, series: Copy) -> bool:
     return not any(deed.verb == "mirror" for deed in copies.open_deeds(tx, series.id))
 
 
-def _any_source(tx: Tx, copy: Copy) -> EventKey:
+def any_source(tx: Tx, copy: Copy) -> EventKey:
     """Return an event that stood behind a copy, for what is said of it."""
     found = sorted(copies.sources(tx, copy.id), key=lambda source: source.place)
     return found[0].key if found else EventKey("", copy.target, copy.event_id)

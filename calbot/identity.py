@@ -10,10 +10,12 @@ from calbot.model import Change, Event, Gone
 STAMP_KEY = "calbot_invited"
 COPY_KEY = "calbot"
 KEPT = "kept"
+RESTORED = "again"
 TAKEN_BACK = "-"
 MOST_MARKS = 73
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _OWN_ID = re.compile(COPY_KEY + "[0-9a-v]{52}(?![0-9a-zA-Z])")
+_RESTORED_ID = re.compile(RESTORED + "[0-9a-v]{52}")
 _CONTENT = (
     "title",
     "description",
@@ -93,9 +95,32 @@ def copy_id(uid: str, original_start: str, target: str, generation: int) -> str:
     return COPY_KEY + base64.b32hexencode(digest).decode().rstrip("=").lower()
 
 
+def stamp_with_others(found: str, ours: str) -> str:
+    """Return the stamp on a copy with us among the installations that it names: `one,another meeting`."""
+    mine, meeting = _named(ours)
+    return " ".join([",".join(sorted({*_named(found)[0], *mine})), meeting, *found.split(" ")[2:]]).strip()
+
+
+def stamp_of_others(found: str, ours: str) -> str | None:
+    """Return the stamp on a copy without us; None when it names nobody else."""
+    mine, meeting = _named(ours)
+    others = _named(found)[0] - mine
+    return f"{','.join(sorted(others))} {meeting}" if others else None
+
+
+def _named(stamp: str) -> tuple[set[str], str]:
+    installations, _, rest = stamp.partition(" ")
+    return {one for one in installations.split(",") if one}, rest.partition(" ")[0]
+
+
 def stamp_kept(stamp: str) -> str:
     """Return the stamp of a copy that stands by itself from now on: its original is deleted, by us."""
     return stamp if stands_alone(stamp) else f"{stamp} {KEPT}"
+
+
+def stamp_freed(stamp: str) -> str:
+    """Return the stamp of a copy that follows its original again: that is back."""
+    return stamp.removesuffix(KEPT).rstrip()
 
 
 def stands_alone(stamp: str) -> bool:
@@ -106,7 +131,12 @@ def stands_alone(stamp: str) -> bool:
 def restored_id(event_id: str, deed: int) -> str:
     """Return the id of an event that is made anew in place of one that a deed deleted: the same however often."""
     digest = hashlib.sha256(f"restored\n{event_id}\n{deed}".encode()).digest()
-    return "again" + base64.b32hexencode(digest).decode().rstrip("=").lower()
+    return RESTORED + base64.b32hexencode(digest).decode().rstrip("=").lower()
+
+
+def was_restored(event_id: str) -> bool:
+    """Say whether an event was made anew in place of one that we deleted."""
+    return _RESTORED_ID.fullmatch(event_id) is not None
 
 
 def is_own_copy(event_id: str, ical_uid: str, copy_of: str) -> bool:

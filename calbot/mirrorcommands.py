@@ -29,7 +29,7 @@ from calbot.policy import Policy
 from calbot.purge import Leaving
 from calbot.sides import Verified, verified
 from calbot.status import Effective
-from calbot.store import copies
+from calbot.store import targets
 from calbot.store.database import Database
 from calbot.switchboard import Switchboard
 from calbot.verify import Difference
@@ -112,7 +112,7 @@ def take_away(here: Here, *, target: str | None, every: bool, yes: bool, confirm
         return
     with reading(what.data) as database:
         board, tx, now = _board(what, database), database.read(), here.clock.now()
-        if target is not None and target not in copies.in_use(tx):
+        if target is not None and target not in targets.in_use(tx):
             reports.say(f"There are no copies on {target}.", err=True)
             raise click.exceptions.Exit(NOT_FOUND)
         going = purge.leaving(tx, _orders(board, now), now, target=target, every=every, watched=watched(here, what))
@@ -161,6 +161,9 @@ def _report(ran: Ran, command: str, *, as_json: bool) -> None:
             if one.event_type == "copy_removed":
                 reports.say(reports.outcome_line(one))
         reports.say(answer.message)
+        for problem in ran.problems:
+            if problem not in answer.message:
+                reports.say(f"problem: {problem}", err=True)
     if answer is None:
         raise click.exceptions.Exit(SIGN_IN if ran.sign_in_needed else FAILED)
     if answer.status == "partial":

@@ -1,21 +1,37 @@
 """Delete an original whose copy takes its place, after a look and before another; and bring one back."""
 
+import contextlib
+from collections.abc import Callable, Iterator
+
 import msgspec
 
 from calbot.actions import Deed, DeleteOriginal, RestoreOriginal
-from calbot.content import differences, read_back
+from calbot.content import differences, read_back, shown
 from calbot.copyrules import why_kept
-from calbot.errors import AlreadyExists, ChangedMeanwhile, Deleted, NotFound, Refused, RetryLater
+from calbot.errors import (
+    AlreadyExists,
+    ChangedMeanwhile,
+    Deleted,
+    GoogleError,
+    NotFound,
+    Refused,
+    RetryLater,
+    SignInNeeded,
+    Uncertain,
+)
 from calbot.google import wire
-from calbot.identity import present, restored_id, stamp_kept, stands_alone
-from calbot.model import Content, Event, Gone, Noun
+from calbot.identity import present, restored_id, stamp_freed, stamp_kept, stands_alone
+from calbot.model import Content, Copy, Event, Gone, Noun
+from calbot.policy import FULL
 from calbot.ports import Calendars
 
-NOT_YET = "The guests are not on the copy yet."
+BELIEVED_ABSENT = 2
+"""How often Google may not find an event before it counts as gone: right after an insert it may not yet."""
+DELETED = "Somebody deleted the original."
 
 
 class Verified(Noun, frozen=True):
-    """The copy is as it was meant; `whole` is all that Google has of the original, to be kept."""
+    """The copy shows all that the original does; `whole` is all that Google has of the original, to be kept."""
 
     event: Event
     whole: str
@@ -25,6 +41,10 @@ class Stays(Noun, frozen=True):
     """The original stays, for this reason."""
 
     text: str
+
+
+class StillThere(Noun, frozen=True):
+    """The original is there: nothing that was sent has deleted it."""
 
 
 class OriginalGone(Noun, frozen=True):
@@ -38,98 +58,158 @@ class Restored(Noun, frozen=True):
     anew: bool
 
 
-Finding = Verified | Stays | OriginalGone | Restored
+Finding = Verified | Stays | StillThere | OriginalGone | Restored
 
 
 def delete(deed: Deed, action: DeleteOriginal, own: Calendars, writer: Calendars, whole: str) -> Finding:
     """Verify the copy; or, when that was done and the time of grace is over, delete the original.
 
-    `own` are the calendars of the original's account, `writer` those of the copy's. Raises the errors of the port.
+    What may have been deleted already is only looked at, and looked after. `own` are the calendars of the original's
+    account, `writer` those of the copy's. Raises the errors of the port.
     """
-    calendar, copy = deed.key.calendar, action.copy
     if action.verified is None:
         return _verify(deed, action, own, writer)
-    try:
-        original = own.get(calendar, action.event.id)
-    except Deleted:
-        if not deed.uncertain:
-            return Stays("Somebody deleted the original.")
+    if not deed.uncertain:
+        return _delete(deed, action, own, writer, whole)
+    with _in_doubt():
+        if _found(deed, lambda: own.get(deed.key.calendar, action.event.id)) is not None:
+            return StillThere()
         return _look_after(deed, action, own, writer, whole)
-    wrong = _wrong(action, writer)
-    if wrong is not None:
-        return Stays(wrong)
-    found = writer.get(copy.target, copy.event_id)
-    if not all(present(found, guest) for guest in action.guests):
-        raise RetryLater(NOT_YET, "conflict", 600.0)
-    if original.etag != action.event.etag:
-        return _verify(deed, action, own, writer)
-    try:
-        if not stands_alone(found.copy_of) and copy.content is not None:
-            stamp = stamp_kept(found.copy_of)
-            writer.rewrite(copy.target, copy.event_id, _as_it_is(copy.content, found), stamp, found.etag)
-        own.remove(calendar, original.id, original.etag)
-    except ChangedMeanwhile:
-        return _verify(deed, action, own, writer)
-    except Deleted:
-        return Stays("Somebody deleted the original.")
-    return _look_after(deed, action, own, writer, whole)
 
 
 def _verify(deed: Deed, action: DeleteOriginal, own: Calendars, writer: Calendars) -> Finding:
     """Read copy and original back; what is kept of the original is of the version that will be deleted."""
-    wrong = _wrong(action, writer)
-    if wrong is not None:
-        return Stays(wrong)
     try:
         whole = own.whole(deed.key.calendar, action.event.id)
     except Deleted:
-        return Stays("Somebody deleted the original.")
+        return Stays(DELETED)
     original = wire.change(whole.encode())
     if isinstance(original, Gone):
-        return Stays("Somebody deleted the original.")
-    reason = why_kept(original, action.guests, deed.key.account)
-    return Stays(reason) if reason is not None else Verified(original, whole)
+        return Stays(DELETED)
+    wrong = _wrong(deed, action, original, _copy(deed, action.copy, writer))
+    return Stays(wrong) if wrong is not None else Verified(original, whole)
 
 
-def _as_it_is(content: Content, found: Event) -> Content:
-    """Return what the copy shows, in the colour that it has: it is written for its stamp alone."""
-    return msgspec.structs.replace(content, colour=found.colour)
-
-
-def _wrong(action: DeleteOriginal, writer: Calendars) -> str | None:
-    """Return what is wrong with the copy, as a sentence; None when it is as it was meant."""
-    copy = action.copy
+def _delete(deed: Deed, action: DeleteOriginal, own: Calendars, writer: Calendars, whole: str) -> Finding:
+    """Delete exactly the version that was verified, while a copy equal to it is there with all guests on it."""
     try:
-        found = writer.get(copy.target, copy.event_id)
-    except NotFound:
-        return "Somebody removed the copy."
-    if copy.content is None:
-        return "What the copy shows is not known."
-    parts = [part for part in differences(copy.content, read_back(found)) if part != "colour"]
-    return f"The copy is not as the original: {', '.join(parts)}." if parts else None
+        original = own.get(deed.key.calendar, action.event.id)
+    except Deleted:
+        return Stays(DELETED)
+    if original.etag != action.event.etag:
+        return _verify(deed, action, own, writer)
+    found = _copy(deed, action.copy, writer)
+    wrong = _wrong(deed, action, original, found)
+    if wrong is not None or found is None:
+        return Stays(wrong or "")
+    if not all(present(found, guest) for guest in action.guests):
+        return Stays("Not all guests are on the copy.")
+    try:
+        if not stands_alone(found.copy_of):
+            _stamp(action.copy, writer, found, _meant(deed, original), stamp_kept(found.copy_of))
+        own.remove(deed.key.calendar, original.id, original.etag)
+    except ChangedMeanwhile:
+        return _verify(deed, action, own, writer)
+    except Deleted:
+        return Stays("Somebody deleted it, or its copy, meanwhile.")
+    with _in_doubt():
+        return _look_after(deed, action, own, writer, whole)
 
 
 def _look_after(deed: Deed, action: DeleteOriginal, own: Calendars, writer: Calendars, whole: str) -> Finding:
     """Look at the copy once more, as the original is gone; if a person has removed it, bring the original back."""
-    try:
-        writer.get(action.copy.target, action.copy.event_id)
-    except Deleted:
-        return bring_back(deed.key.calendar, action.event.id, deed.id, own, whole)
-    return OriginalGone()
+    if _copy(deed, action.copy, writer) is not None:
+        return OriginalGone()
+    return _bring_back(deed, action.event.id, deed.id, own, whole)
 
 
-def bring_back(calendar: str, event_id: str, deed: int, own: Calendars, whole: str) -> Restored:
-    """Revive an original; where Google does not let us, make it anew. Raises the errors of the port."""
+def restore(
+    deed: Deed, action: RestoreOriginal, own: Calendars, writer: Callable[[], Calendars], whole: str
+) -> Restored:
+    """Bring back an original because a person wants it. Raises the errors of the port.
+
+    Its copy then goes again when the original does, if its calendar can be written just now.
+    """
+    restored = _bring_back(deed, action.event.id, action.deed, own, whole)
+    with contextlib.suppress(GoogleError):
+        calendars = writer()
+        found = _copy(deed, action.copy, calendars)
+        if found is not None and stands_alone(found.copy_of):
+            _stamp(action.copy, calendars, found, _meant(deed, restored.event), stamp_freed(found.copy_of))
+    return restored
+
+
+def _bring_back(deed: Deed, event_id: str, number: int, own: Calendars, whole: str) -> Restored:
+    """Revive an original that the deed with this number deleted; where Google does not let us, make it anew."""
+    calendar, again = deed.key.calendar, restored_id(event_id, number)
     try:
         return Restored(own.restore(calendar, event_id), anew=False)
-    except (Refused, ChangedMeanwhile):
-        again = restored_id(event_id, deed)
+    except (Refused, ChangedMeanwhile) as error:
+        if isinstance(error, NotFound) and not _is_believed(deed, error):
+            raise
     try:
         return Restored(own.insert_whole(calendar, again, whole), anew=True)
     except AlreadyExists:
         return Restored(own.get(calendar, again), anew=True)
 
 
-def restore(deed: Deed, action: RestoreOriginal, own: Calendars, whole: str) -> Restored:
-    """Bring back an original because a person wants it. Raises the errors of the port."""
-    return bring_back(deed.key.calendar, action.event.id, action.deed, own, whole)
+def _wrong(deed: Deed, action: DeleteOriginal, original: Event, found: Event | None) -> str | None:
+    """Return why the copy cannot take the original's place, as a sentence: also one that somebody has yet to update."""
+    reason = why_kept(original, action.guests, deed.key.account)
+    if reason is not None:
+        return reason
+    if found is None:
+        return "Somebody removed the copy."
+    parts = [part for part in differences(_meant(deed, original), read_back(found)) if part != "colour"]
+    return f"The copy is not as the original: {', '.join(parts)}." if parts else None
+
+
+def _meant(deed: Deed, original: Event) -> Content:
+    """Return all that the original shows: nothing of it may be lost."""
+    return shown(original, FULL, account=deed.key.account, calendar=deed.key.calendar)
+
+
+def _copy(deed: Deed, copy: Copy, writer: Calendars) -> Event | None:
+    """Return the copy as it is; None when somebody removed it."""
+    with _elsewhere():
+        return _found(deed, lambda: writer.get(copy.target, copy.event_id))
+
+
+def _stamp(copy: Copy, writer: Calendars, found: Event, content: Content, stamp: str) -> None:
+    """Write another stamp on the copy, over exactly this version and in the colour that it has."""
+    as_it_is = msgspec.structs.replace(content, colour=found.colour)
+    with _elsewhere():
+        writer.rewrite(copy.target, copy.event_id, as_it_is, stamp, found.etag)
+
+
+def _found(deed: Deed, look: Callable[[], Event]) -> Event | None:
+    """Return the event that a look finds; None when it is gone."""
+    try:
+        return look()
+    except NotFound as error:
+        if _is_believed(deed, error):
+            return None
+        raise
+
+
+def _is_believed(deed: Deed, error: NotFound) -> bool:
+    """Say whether what Google does not find is gone."""
+    return isinstance(error, Deleted) or deed.attempts >= BELIEVED_ABSENT
+
+
+@contextlib.contextmanager
+def _in_doubt() -> Iterator[None]:
+    """Let trouble be one that leaves it open what was deleted: only a look can tell."""
+    try:
+        yield
+    except GoogleError as error:
+        raise Uncertain(str(error), error.reason, getattr(error, "after", None)) from error
+
+
+@contextlib.contextmanager
+def _elsewhere() -> Iterator[None]:
+    """Let it be no matter of the original's account that another account is signed out."""
+    try:
+        yield
+    except SignInNeeded as error:
+        raise RetryLater(str(error), "auth_revoked") from error

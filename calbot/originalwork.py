@@ -9,7 +9,7 @@ from calbot.identity import restored_id
 from calbot.model import Copy, Event, EventKey, Notice, Outcome
 from calbot.originals import Finding, OriginalGone, Restored, Stays, Verified
 from calbot.policy import FULL, Link, Policy
-from calbot.store import calendars, copies, fates, ledger, originals, releases
+from calbot.store import calendars, copies, fates, ledger, originals, releases, targets
 from calbot.store.database import Tx
 from calbot.store.history import undo_token
 from calbot.telling import Run, told
@@ -28,7 +28,7 @@ def plan(tx: Tx, run: Run, copy: Copy) -> Written:
             continue
         if ledger.open_deed(tx, source.key, "delete_original") is None:
             action = DeleteOriginal(
-                event, copy, copies.writer(tx, copy.target) or "", source.link.guests, source.link.rule
+                event, copy, targets.writer(tx, copy.target) or "", source.link.guests, source.link.rule
             )
             origin = {"run_id": run.id, "source": run.source, "seen_at": run.seen_at}
             deeds.append(ledger.add(tx, source.key, action, "planned", run.now, **origin))  # type: ignore[arg-type]
@@ -44,7 +44,7 @@ def refreshed(tx: Tx, deed: Deed, policy: Policy, now: float) -> Deed | None:
     if row is None or row.state not in {"planned", "started", "parked"} or not isinstance(action, DeleteOriginal):
         return None
     copy = copies.by_id(tx, action.copy.id)
-    writer = copies.writer(tx, action.copy.target)
+    writer = targets.writer(tx, action.copy.target)
     if copy is None or writer is None:
         _park(tx, row, SOON, now, "no_write_access", "Nobody can look after the copy just now.")
         return None

@@ -10,7 +10,7 @@ from calbot.following import meeting_mark
 from calbot.identity import is_copy, stands_alone
 from calbot.model import CalendarKey, Event, Notice, Outcome
 from calbot.policy import Policy
-from calbot.store import calendars, copies, switches
+from calbot.store import calendars, copies, switches, targets
 from calbot.store.database import Tx
 from calbot.telling import Run
 
@@ -53,14 +53,14 @@ def sweep(
 def _strangers(tx: Tx, key: CalendarKey, calendar_id: int) -> list[Event]:
     """Return the whole copies on a calendar that this installation made and the store does not know."""
     target = calendar_of(key)
-    if copies.writer(tx, target) != key.account:
+    if targets.writer(tx, target) != key.account:
         return []
-    ours = f"{switches.fact(tx, 'iid')} "
+    iid = switches.fact(tx, "iid")
     return [
         event
         for chunk in calendars.saved(tx, calendar_id)
         for event in chunk
-        if event.copy_of.startswith(ours)
+        if event.copy_of.partition(" ")[0] == iid
         and event.series is None
         and is_copy(event)
         and not stands_alone(event.copy_of)

@@ -1,6 +1,6 @@
 """A change and what we knew before it, in; what to announce and what to do about it, out."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 import msgspec
@@ -8,7 +8,7 @@ import msgspec
 from calbot.actions import Action, Deed, Invite, Skip
 from calbot.identity import changed_parts, is_copy, present, was_invited
 from calbot.model import Change, Event, EventKey, Gone, Noun, Outcome
-from calbot.policy import Case, Link
+from calbot.policy import FULL, Case, Decision, Link
 from calbot.rules import matched_rules, weigh
 
 SUSPICIOUS_KNOWN = 4
@@ -79,10 +79,20 @@ def is_wanted(verdict: Verdict) -> bool:
 def decided_anew(event: Event, case: Case) -> Verdict:
     """Return what the rules say of an event, as a verdict."""
     decision = weigh(event, case)
-    links = decision.links
+    links = (*decision.links, *_inherited(decision, case))
     return Verdict(
         action=decision.action, change=_followed(event, case, links), links=links, unmirrored=decision.unmirrored
     )
+
+
+def _inherited(decision: Decision, case: Case) -> Iterator[Link]:
+    """Yield a date's links to copies of its series that no rule asks for any more: while they stay, it is in them."""
+    parent, asked = case.parent, {link.target for link in decision.links}
+    if parent is None or not case.series_copies.keys() - asked:
+        return
+    of_series = msgspec.structs.replace(case, copies=case.series_copies, series_copies={}, parent=None)
+    wanted = {link.target for link in weigh(parent, of_series).links}
+    yield from (Link(one, FULL, "", inherits=True) for one in case.series_copies if one not in asked | wanted)
 
 
 def _followed(change: Change, case: Case, links: tuple[Link, ...] = ()) -> Change | None:

@@ -113,7 +113,7 @@ class Link(Noun, frozen=True):
     """That an event is to have a copy on this calendar, masked so, because of this rule.
 
     With `delete_original` the copy is to take its place, and `guests` are invited to the copy; `keep` says that a
-    person wants the original to stay.
+    person wants the original to stay. A date that `inherits` is copied as its series is: no rule speaks for either now.
     """
 
     target: str
@@ -123,6 +123,7 @@ class Link(Noun, frozen=True):
     guests: tuple[str, ...] = ()
     send_updates: SendUpdates = "all"
     keep: bool = False
+    inherits: bool = False
 
 
 class Decision(Noun, frozen=True):

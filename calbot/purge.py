@@ -10,6 +10,7 @@ from calbot import copywork
 from calbot.actions import RemoveCopy
 from calbot.cases import cases
 from calbot.control import Data, Letters, run_of
+from calbot.errands import PAUSED
 from calbot.inbox import Item, TakeBack
 from calbot.model import Answer, CalendarKey, Command, Copy, Event, EventKey, Noun
 from calbot.planner import removals_brake
@@ -17,7 +18,7 @@ from calbot.policy import Decision, Policy
 from calbot.ports import Clock
 from calbot.preview import Orders
 from calbot.rules import weigh
-from calbot.store import calendars, copies, ledger, releases
+from calbot.store import calendars, copies, ledger, releases, targets
 from calbot.store.database import Database, Tx
 from calbot.switchboard import Switchboard
 from calbot.telling import Run
@@ -173,7 +174,7 @@ class Purge:
         """Write down the removals; return what is said instead where there are none, or too many unasked."""
         now, args = self._clock.now(), command.args
         target = str(args["target"]).strip().lower() if args.get("target") is not None else None
-        if target is not None and target not in copies.in_use(tx):
+        if target is not None and target not in targets.in_use(tx):
             return Answer(status="error", code="not_found", message=f"There are no copies on {target[:80]}.")
         watched = self._watched()
         every = bool(args.get("all"))
@@ -230,6 +231,8 @@ class Purge:
         text = " ".join([*said, *(one for one in errors if not left or left[0].reason_text)])
         if not left and not errors:
             return Answer(status="ok", message=text, data=data)
+        if not gone and any(PAUSED not in error for error in errors):
+            return Answer(status="error", code="auth_required", message=text, data=data)
         return Answer(status="partial", message=text, data=data)
 
     def _orders(self, account: str) -> Policy:

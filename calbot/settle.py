@@ -31,7 +31,7 @@ from calbot.ports import Random
 from calbot.record import enter
 from calbot.schedule import COOL_DOWN, LONGEST_REST, backoff
 from calbot.store import calendars as calendar_store
-from calbot.store import copies, fates, ledger, outbox, parked, releases, switches
+from calbot.store import copies, fates, ledger, outbox, parked, releases, switches, targets
 from calbot.store.database import Tx
 from calbot.store.history import undo_token
 from calbot.telling import Run, of_deed, skipped, told
@@ -210,7 +210,8 @@ def _undone(tx: Tx, deed: Deed, undone: Undone, now: float) -> list[Outcome]:
 
 def _refused(tx: Tx, deed: Deed, reason: str, text: str, now: float) -> list[Outcome]:
     """Close a row that Google refuses. To an event of somebody else it is not asked again."""
-    if isinstance(deed.action, Mirror | RemoveCopy) and reason in _NO_ACCESS and deed.attempts < MOST_REFUSALS:
+    about_copy = isinstance(deed.action, Mirror | RemoveCopy) and deed.action.copy.series is None
+    if about_copy and reason in _NO_ACCESS and deed.attempts < MOST_REFUSALS:
         return _let_another(tx, deed, reason, text, now)
     ledger.finish(tx, deed, "refused", now, reason=reason, text=text)
     if isinstance(deed.action, Invite) and not deed.action.event.organised_by_us:
@@ -220,10 +221,10 @@ def _refused(tx: Tx, deed: Deed, reason: str, text: str, now: float) -> list[Out
 
 def _let_another(tx: Tx, deed: Deed, reason: str, text: str, now: float) -> list[Outcome]:
     """Let go of a calendar that seems to be no longer ours to write; the copy waits for who may."""
-    copies.release(tx, deed.key.calendar, deed.key.account)
+    first = targets.release(tx, deed.key.calendar, deed.key.account)
     tried = msgspec.structs.replace(deed, attempts=deed.attempts + 1)
     ledger.park(tx, tried, now + copywork.SOON, copywork.NO_WRITER, text, uncertain=deed.uncertain)
-    return [] if deed.attempts else [_failure(tx, deed, reason, text, retry_at=now + copywork.SOON)]
+    return [] if not first else [_failure(tx, deed, reason, text, retry_at=now + copywork.SOON)]
 
 
 def _later(tx: Tx, deed: Deed, later: Later, now: float, random: Random) -> list[Outcome]:

@@ -8,7 +8,7 @@ from calbot.copyrules import calendar_of
 from calbot.errors import GoogleError, NotFound, SignInNeeded
 from calbot.model import CalendarKey, Event, Gone, Noun
 from calbot.ports import Calendars
-from calbot.store import calendars, copies, switches
+from calbot.store import calendars, copies, switches, targets
 from calbot.store.database import Database, Tx
 from calbot.verify import Book, Compared, Side, compare
 
@@ -71,11 +71,11 @@ class _Reader:
             if source.link is not None
         }
         origins = dict(self._sides(tx, sorted(used & self._looked_at, key=repr), problems))
-        writers, first = copies.writers(tx), min(key.account for key in self._looked_at)
-        keys = [CalendarKey(writers.get(one, first), one) for one in sorted(self._targets | copies.in_use(tx))]
-        targets = {calendar_of(key): side for key, side in self._sides(tx, keys, problems)}
+        writers, first = targets.writers(tx), min(key.account for key in self._looked_at)
+        keys = [CalendarKey(writers.get(one, first), one) for one in sorted(self._targets | targets.in_use(tx))]
+        sides = {calendar_of(key): side for key, side in self._sides(tx, keys, problems)}
         try:
-            compared = compare(_book(self._database.read()), origins, targets, self._look)
+            compared = compare(_book(self._database.read()), origins, sides, self._look)
         except SignInNeeded:
             raise
         except GoogleError as error:

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from calbot.actions import Deed, LookUp
+from calbot.byhand import noticed
 from calbot.cases import cases
 from calbot.copyrules import calendar_of
-from calbot.copywork import noticed
 from calbot.errors import RetryLater, StaleSyncToken
 from calbot.identity import is_copy
 from calbot.model import CalendarKey, Change, EventKey, Notice, Noun, Outcome, Page, Unreadable

@@ -7,7 +7,7 @@ from calbot.errors import GoogleError, SignInNeeded
 from calbot.house import House
 from calbot.model import CalendarKey
 from calbot.ports import Calendars, Clock
-from calbot.store import copies
+from calbot.store import targets
 from calbot.store.database import Database
 
 ASK_AGAIN = 600.0
@@ -31,13 +31,13 @@ class Targets:
 
     def own(self) -> tuple[str, ...]:
         """Return the calendars that this account writes and does not read as sources anyway."""
-        writers = copies.writers(self._database.read())
+        writers = targets.writers(self._database.read())
         mine = {target for target, account in writers.items() if account == self._account}
         return tuple(sorted((mine & self._wanted()) - self._read))
 
     def tend(self, google: Calendars) -> bool:
         """Claim what nobody writes and this account may write; say whether there was such. Raises SignInNeeded."""
-        writers, now, claimed = copies.writers(self._database.read()), self._clock.monotonic(), False
+        writers, now, claimed = targets.writers(self._database.read()), self._clock.monotonic(), False
         for target in sorted(self._wanted()):
             writer = writers.get(target)
             if writer is not None and (writer == self._account or self._house.works(writer)):
@@ -51,7 +51,7 @@ class Targets:
 
     def next_due(self) -> float:
         """Return in how many seconds a calendar without a writer is asked about again."""
-        writers, now = copies.writers(self._database.read()), self._clock.monotonic()
+        writers, now = targets.writers(self._database.read()), self._clock.monotonic()
         waits = [
             self._ask_at.get(target, now) - now
             for target in self._wanted()
@@ -62,13 +62,13 @@ class Targets:
     def lost(self, target: str) -> None:
         """Have somebody else write on a calendar that does not let this account any more."""
         with self._database.write() as tx:
-            copies.release(tx, target, self._account)
+            targets.release(tx, target, self._account)
         self._ask_at[target] = self._clock.monotonic() + ASK_AGAIN
         log.warning("%s may no longer write to the calendar %s.", self._account, target)
 
     def _wanted(self) -> set[str]:
         rules = self._house.orders(self._account).policy.rules
-        return {rule.mirror for rule in rules if rule.mirror is not None} | copies.in_use(self._database.read())
+        return {rule.mirror for rule in rules if rule.mirror is not None} | targets.in_use(self._database.read())
 
     def _may_write(self, target: str, google: Calendars) -> bool:
         try:
@@ -81,8 +81,8 @@ class Targets:
 
     def _claim(self, target: str, instead_of: str | None) -> bool:
         with self._database.write() as tx:
-            if copies.writer(tx, target) != instead_of:  # Another account was faster.
+            if targets.writer(tx, target) != instead_of:  # Another account was faster.
                 return False
-            copies.claim(tx, target, self._account, self._clock.now())
+            targets.claim(tx, target, self._account, self._clock.now())
         log.info("%s writes the copies on %s.", self._account, target)
         return True

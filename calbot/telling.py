@@ -5,7 +5,7 @@ import msgspec
 from calbot.actions import Deed, DeleteOriginal, LookUp, Mirror, RemoveCopy, RestoreOriginal, Skip
 from calbot.model import CalendarKey, Copy, EventKey, Noun, Outcome
 from calbot.policy import Policy
-from calbot.store import calendars, copies
+from calbot.store import calendars, targets
 from calbot.store.database import Tx
 
 
@@ -61,7 +61,7 @@ def told(tx: Tx, event_type: str, deed: Deed, **parts: object) -> Outcome:
     source = action.source if isinstance(action, Mirror | RemoveCopy) else deed.key
     where: dict[str, object] = {
         "calendar_name": _name(tx, source.account, source.calendar),
-        "target_calendar": _name(tx, copies.writer(tx, action.copy.target) or "", action.copy.target),
+        "target_calendar": _name(tx, targets.writer(tx, action.copy.target) or "", action.copy.target),
         "copy_id": action.copy.event_id,
     }
     return msgspec.structs.replace(of_deed(event_type, deed, **parts), key=source, **where)
@@ -69,7 +69,7 @@ def told(tx: Tx, event_type: str, deed: Deed, **parts: object) -> Outcome:
 
 def removed_by_hand(tx: Tx, copy: Copy, source: EventKey, text: str) -> Outcome:
     """Return the announcement that a person deleted a copy."""
-    writer = copies.writer(tx, copy.target) or source.account
+    writer = targets.writer(tx, copy.target) or source.account
     return Outcome(
         event_type="copy_removed",
         key=source,
@@ -84,4 +84,4 @@ def removed_by_hand(tx: Tx, copy: Copy, source: EventKey, text: str) -> Outcome:
 
 def _name(tx: Tx, account: str, calendar: str) -> str:
     known = calendars.known(tx, CalendarKey(account, calendar))
-    return known.name if known is not None and known.name else calendar
+    return known.name if known is not None and known.name else calendars.name_of(tx, calendar)

@@ -107,6 +107,10 @@ class _Comparison:
         self._targets = targets
         self._look = look
         self._counts: Counter[str] = Counter()
+        self._rows: defaultdict[int, dict[str, Copy]] = defaultdict(dict)
+        for copy in book.copies:
+            if copy.series is not None:
+                self._rows[copy.series][copy.original_start] = copy
         self._origin_dates = {key: side.dates() for key, side in origins.items()}
         self._target_dates = {target: side.dates() for target, side in targets.items()}
 
@@ -171,7 +175,7 @@ class _Comparison:
 
     def _dates(self, copy: Copy, behind: list[_Behind]) -> Iterator[Difference]:
         """Compare the dates of a copied series at which either side is not as its series."""
-        rows = {row.original_start: row for row in self._book.copies if row.series == copy.id}
+        rows = self._rows[copy.id]
         shown_dates = self._target_dates[copy.target].get(copy.event_id, {})
         theirs = [self._origin_dates[_calendar(one)].get(one.key.event, {}) for one in behind]
         places = {*shown_dates, *(start for dates in theirs for start in dates)}

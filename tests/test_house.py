@@ -84,7 +84,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "calbot.sides",
     ),
     (
-        *("calbot.cases", "calbot.copywork", "calbot.copying", "calbot.following", "calbot.originalwork", "calbot.originals"),
+        *("calbot.byhand", "calbot.cases", "calbot.copywork", "calbot.copying", "calbot.following"),
+        *("calbot.originalwork", "calbot.originals"),
         "calbot.telling",
     ),
     (
@@ -134,6 +135,9 @@ SIDEWAYS = {
     ("calbot.doing", "calbot.local"),
     ("calbot.doing", "calbot.looking"),
     ("calbot.doing", "calbot.reports"),
+    ("calbot.byhand", "calbot.copywork"),
+    ("calbot.byhand", "calbot.following"),
+    ("calbot.byhand", "calbot.telling"),
     ("calbot.consequences", "calbot.deeds"),
     ("calbot.consequences", "calbot.record"),
     ("calbot.cli", "calbot.mirrorcommands"),

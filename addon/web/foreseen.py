@@ -145,10 +145,12 @@ class _Page:
             copied = f"opied to {targets(new, self.names)}, with {shown} (rule: {rules})"
             texts = [*texts, f"c{copied}"] if isinstance(one.action, Invite) else [f"C{copied}", *texts]
         elif one.links:
-            texts.append(f"Its copy is on {targets(one.links, self.names)}.")
+            its = "its" if isinstance(one.action, Invite) else "Its"
+            texts.append(f"{its} copy is on {targets(one.links, self.names)}.")
         elif one.unmirrored is not None:
             why = with_names(one.unmirrored.text, self.names)
-            texts += [f"No copy: {why}"] if why not in texts else []
+            no = "no" if isinstance(one.action, Invite) else "No"
+            texts += [f"{no} copy: {why}"] if why not in texts else []
         return Row(
             title=clean(one.event.title, 120) or "Event without a title",
             when=when(one.event, self.now, self.zone),

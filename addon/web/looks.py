@@ -117,6 +117,7 @@ class Looks:
         with self._turn.taken():
             with translated():
                 reader = self._database.read()
+                watched -= copyhistory.only_targets(reader)
                 found = preview(reader, self._orders, now, account=account, watched=watched)
                 names = copyhistory.names(reader)
             return forecast(found, now, self._zone, names)

@@ -112,12 +112,12 @@ def _text(outcome: Outcome, at: float, now: float, zone: tzinfo, names: Mapping[
         case "mirrored":
             return f"Copied to {_target(outcome, names)}"
         case "copy_removed":
-            by_hand = outcome.reason == "copy_deleted_by_hand"
-            gone = f"{copy or 'the copy'} was deleted by somebody" if by_hand else f"Took {copy or 'the copy'} away"
-            return _with_reason(gone[:1].upper() + gone[1:], "it stays deleted" if by_hand else reason)
+            if outcome.reason == "copy_deleted_by_hand":
+                return f"Somebody deleted {copy or 'the copy'}; it stays deleted"
+            return _with_reason(f"Took {copy or 'the copy'} away", reason)
         case "original_deleted":
             until = f" It can be brought back until {moment(at + ORIGINALS_KEPT, now, zone)}."
-            return f"Deleted, {copy or 'its copy'} stays.{until if at + ORIGINALS_KEPT > now else ''}"
+            return f"Deleted; {copy or 'its copy'} stays.{until if at + ORIGINALS_KEPT > now else ''}"
         case "undone":
             return f"Taken back: {people(outcome.guests_removed) or reason or copy or 'nobody'}"
         case "event_created":

@@ -72,8 +72,8 @@ def changes(rows: Sequence[Outgoing], good: Collection[str]) -> list[tuple[float
 def runs(found: Sequence[tuple[float, Outcome]], now: float, zone: tzinfo, *, cut: bool) -> list[Run]:
     """Return the passes, newest first; `cut` says that there may be older changes than these."""
     by_run: dict[str, list[tuple[float, Outcome]]] = {}
-    for at, one in found:
-        by_run.setdefault(one.run_id, []).append((at, one))
+    for pair in found:
+        by_run.setdefault(pair[1].run_id, []).append(pair)
     return [
         Run(
             run_id,

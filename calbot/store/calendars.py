@@ -32,6 +32,12 @@ def known(tx: Tx, key: CalendarKey) -> Known | None:
     return Known(*row) if row else None
 
 
+def name_of(tx: Tx, calendar: str) -> str:
+    """Return a calendar's own name, by whichever account it is known; else its id."""
+    row = tx.execute("SELECT name FROM calendar WHERE calendar = ? AND name != '' LIMIT 1", (calendar,)).fetchone()
+    return row[0] if row else calendar
+
+
 def register(tx: Tx, key: CalendarKey) -> Known:
     """Give the calendar its row."""
     cursor = tx.execute("INSERT INTO calendar (account, calendar) VALUES (?, ?)", (key.account, key.calendar))
@@ -43,6 +49,15 @@ def synced(tx: Tx, calendar_id: int, sync_token: str, name: str, time_zone: str,
     tx.execute(
         "UPDATE calendar SET sync_token = ?, name = ?, time_zone = ?, last_success = ? WHERE id = ?",
         (sync_token, name, time_zone, now, calendar_id),
+    )
+
+
+def watch(tx: Tx, keys: Iterable[CalendarKey]) -> None:
+    """Note which calendars are read from now on; what is known of the others grows old."""
+    tx.execute("UPDATE calendar SET watched = 0")
+    tx.executemany(
+        "UPDATE calendar SET watched = 1 WHERE account = ? AND calendar = ?",
+        [(key.account, key.calendar) for key in keys],
     )
 
 

@@ -1,6 +1,6 @@
-"""Copies on target calendars, which events stand behind each, and who writes there."""
+"""Copies on target calendars, and which events stand behind each."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -8,7 +8,7 @@ import msgspec
 from calbot.actions import Deed
 from calbot.identity import copy_id
 from calbot.kinds import CopyState
-from calbot.model import CalendarKey, Change, Content, Copy, EventKey, Gone, Noun
+from calbot.model import CalendarKey, Change, Content, Copy, Event, EventKey, Gone, Noun
 from calbot.policy import Link
 from calbot.store.database import Tx
 from calbot.store.ledger import COLUMNS, OPEN, deed_in
@@ -121,6 +121,34 @@ def of_source(tx: Tx, key: EventKey) -> list[tuple[Copy, Link | None]]:
     return [(_copy_in(row), _link(link) if link is not None else None) for *row, link in rows]
 
 
+def series_of_meeting(tx: Tx, uid: str, target: str) -> Copy | None:
+    """Return the copy of a whole series on a target that something stands behind."""
+    row = tx.execute(
+        f"SELECT {_COLUMNS} FROM copy c WHERE uid = ? AND original_start = '' AND target = ? AND series IS NULL AND "
+        "EXISTS (SELECT 1 FROM source s WHERE s.copy = c.id AND s.link IS NOT NULL)",
+        (uid, target),
+    ).fetchone()
+    return _copy_in(row) if row else None
+
+
+def alone_dates(tx: Tx, series: Copy) -> list[Copy]:
+    """Return the copies that dates of a series have by themselves on the target of its copy."""
+    rows = tx.execute(
+        f"SELECT {_COLUMNS} FROM copy c WHERE uid = ? AND original_start != '' AND target = ? AND series IS NULL",
+        (series.uid, series.target),
+    )
+    return [_copy_in(row) for row in rows.fetchall()]
+
+
+def drop_unwatched(tx: Tx, copy: int) -> None:
+    """Let calendars that nobody reads any more speak for a copy no longer, where one that is read does."""
+    tx.execute(
+        "UPDATE source SET link = NULL WHERE copy = ? AND link IS NOT NULL AND EXISTS (SELECT 1 FROM calendar c "
+        "WHERE c.account = source.account AND c.calendar = source.calendar AND NOT c.watched)",
+        (copy,),
+    )
+
+
 def states(tx: Tx, calendar: CalendarKey, ids: Iterable[str]) -> dict[str, dict[str, CopyState]]:
     """Return how the copies stand of each of these events that has any, by target."""
     wanted = list(ids)
@@ -168,12 +196,18 @@ def unlink(tx: Tx, copy: int) -> None:
     tx.execute("UPDATE source SET link = NULL WHERE copy = ?", (copy,))
 
 
-def written(tx: Tx, copy: Copy, etag: str, content: Content, now: float) -> None:
+def written(tx: Tx, copy: Copy, as_it_is: Event, content: Content, now: float) -> None:
     """Note what we wrote, and Google's version of it."""
     tx.execute(
-        "UPDATE copy SET state = 'live', etag = ?, content = ?, colour = ?, changed_at = ? WHERE id = ?",
-        (etag, _encode(content), copy.colour, now, copy.id),
+        "UPDATE copy SET state = 'live', etag = ?, content = ?, colour = ?, stamp = ?, changed_at = ? WHERE id = ?",
+        (as_it_is.etag, _encode(content), copy.colour, as_it_is.copy_of, now, copy.id),
     )
+
+
+def stamp(tx: Tx, copy: int) -> str:
+    """Return our stamp on a copy as it was when we wrote it last."""
+    row = tx.execute("SELECT stamp FROM copy WHERE id = ? AND state = 'live'", (copy,)).fetchone()
+    return row[0] if row else ""
 
 
 def version(tx: Tx, key: EventKey, over: str, etag: str) -> None:
@@ -185,12 +219,22 @@ def version(tx: Tx, key: EventKey, over: str, etag: str) -> None:
 
 def stand(tx: Tx, copy: int, state: CopyState, now: float) -> None:
     """Note how a copy stands, where we did not write what it shows."""
-    tx.execute("UPDATE copy SET state = ?, changed_at = ? WHERE id = ?", (state, now, copy))
+    version = ", etag = NULL" if state == "retired" else ""
+    tx.execute(f"UPDATE copy SET state = ?, changed_at = ?{version} WHERE id = ?", (state, now, copy))
 
 
 def look_of(tx: Tx, copy: int, colour: str) -> None:
     """Note the colour that a person chose for a copy."""
     tx.execute("UPDATE copy SET colour = ? WHERE id = ?", (colour, copy))
+
+
+def take_back_up(tx: Tx, copy: int) -> None:
+    """Let a copy that was left to itself follow its source again, now that there is one; not one that replaced it."""
+    tx.execute(
+        "UPDATE copy SET state = 'live', etag = NULL, content = NULL WHERE id = ? AND state = 'kept' AND NOT EXISTS "
+        "(SELECT 1 FROM deed WHERE deed.copy = copy.id AND verb = 'delete_original' AND deed.state = 'done')",
+        (copy,),
+    )
 
 
 def doubt(tx: Tx, copy: int) -> None:
@@ -259,37 +303,6 @@ def writes(tx: Tx, copy: int, since: float) -> int:
         (copy, since),
     ).fetchone()
     return int(count)
-
-
-def writers(tx: Tx) -> Mapping[str, str]:
-    """Return the account that writes on each target calendar."""
-    return dict(tx.execute("SELECT calendar, account FROM target").fetchall())
-
-
-def writer(tx: Tx, target: str) -> str | None:
-    """Return the account that writes on a target calendar."""
-    row = tx.execute("SELECT account FROM target WHERE calendar = ?", (target,)).fetchone()
-    return row[0] if row else None
-
-
-def in_use(tx: Tx) -> set[str]:
-    """Return the calendars on which copies are."""
-    return {target for (target,) in tx.execute("SELECT DISTINCT target FROM copy WHERE state IN ('planned', 'live')")}
-
-
-def claim(tx: Tx, target: str, account: str, now: float) -> None:
-    """Let this account write on a target from now on; what waits for that is its own to do."""
-    tx.execute("INSERT OR REPLACE INTO target (calendar, account) VALUES (?, ?)", (target, account))
-    tx.execute(
-        "UPDATE deed SET account = ?, state = CASE state WHEN 'held' THEN 'held' ELSE 'parked' END, retry_at = ?, "
-        f"uncertain = 0 WHERE calendar = ? AND verb IN ('mirror', 'remove_copy') AND {OPEN}",
-        (account, now, target),
-    )
-
-
-def release(tx: Tx, target: str, account: str) -> None:
-    """Note that this account can write there no longer."""
-    tx.execute("DELETE FROM target WHERE calendar = ? AND account = ?", (target, account))
 
 
 def prune(tx: Tx, now: float) -> None:

@@ -106,6 +106,17 @@ def _past(tx: Tx, called: Mapping[str, str], now: float, key: EventKey, id_: int
     )
 
 
+def only_targets(tx: Tx) -> frozenset[CalendarKey]:
+    """Return the calendars that are read for the sake of copies alone: nothing on them was ever decided about."""
+    rows = tx.execute(
+        "SELECT t.account, t.calendar FROM target t WHERE NOT EXISTS "
+        "(SELECT 1 FROM source s WHERE s.account = t.account AND s.calendar = t.calendar) AND NOT EXISTS "
+        "(SELECT 1 FROM deed d WHERE d.account = t.account AND d.calendar = t.calendar "
+        "AND d.verb NOT IN ('mirror', 'remove_copy', 'look_up'))"
+    )
+    return frozenset(CalendarKey(account, calendar) for account, calendar in rows)
+
+
 def held(tx: Tx) -> list[Held]:
     """Return what waits for approve or discard, oldest first, and which of it is about copies."""
     rows = tx.execute(

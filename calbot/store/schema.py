@@ -75,6 +75,7 @@ MIGRATIONS: tuple[str, ...] = (
         generation INTEGER NOT NULL DEFAULT 0, event_id TEXT NOT NULL,
         series INTEGER REFERENCES copy (id) ON DELETE CASCADE,
         state TEXT NOT NULL DEFAULT 'planned', etag TEXT, content BLOB, colour TEXT NOT NULL DEFAULT '',
+        stamp TEXT NOT NULL DEFAULT '',
         changed_at REAL NOT NULL
     );
     CREATE UNIQUE INDEX copy_meeting ON copy (uid, original_start, target, coalesce(series, 0));
@@ -96,6 +97,7 @@ MIGRATIONS: tuple[str, ...] = (
         deed INTEGER PRIMARY KEY, whole TEXT NOT NULL, at REAL NOT NULL
     );
     ALTER TABLE deed ADD COLUMN copy INTEGER;
+    ALTER TABLE calendar ADD COLUMN watched INTEGER NOT NULL DEFAULT 1;
     CREATE INDEX deed_copy ON deed (copy) WHERE copy IS NOT NULL;
     CREATE INDEX deed_done ON deed (finished_at) WHERE state = 'done';
     """,

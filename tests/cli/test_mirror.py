@@ -1,5 +1,6 @@
 """`calbot mirror verify` and `calbot mirror purge`: silent when all is well, and every planted fault is named."""
 
+import json
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -432,6 +433,25 @@ def test_purge_shows_first_and_takes_away_with_yes(data: Path) -> None:
     assert done.stdout.startswith('copy_removed  "Dentist"')
     assert (verified_after.exit_code, verified_after.stdout) == (0, "There are no copies.\n")
     assert (again["status"], again["data"]["removed"]) == ("ok", 0)
+
+
+def test_a_purge_by_an_account_that_is_signed_out_waits(data: Path) -> None:
+    """Exit 3, with what to do; once somebody signed in again it is done."""
+    with alone(data, rules=ALL_RULE, invite_emails=[]) as (terminal, google):
+        household(google)
+        terminal.run("sync")
+        tomorrow(google, "Dentist")
+        terminal.run("sync")
+        google.revoke(ANNA)
+        google.expire_access_tokens()
+        ended = terminal.run("mirror", "purge", "--all", "--yes")
+        (data / "tokens" / f"{ANNA}.json").write_text(json.dumps(google.token_document(ANNA)))
+        before = on_family(google)
+        synced = terminal.run("sync")
+        after = on_family(google)
+
+    assert (ended.exit_code, ANNA in ended.stderr) == (3, True), ended.output
+    assert (before, after) == (["Dentist"], []), synced.output
 
 
 def test_many_at_once_need_a_second_yes(simulate: Simulate) -> None:

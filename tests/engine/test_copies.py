@@ -8,7 +8,7 @@ import pytest
 from calbot.identity import copy_id
 from calbot.policy import Mask, Match, Rule
 from calbot.settings import AccountChoice, Settings
-from tests.engine.scenes import HOUR, LATER, SECOND, WEEKLY, Simulate, until
+from tests.engine.scenes import HOUR, LATER, SECOND, WEEKLY, Simulate, until, until_parked
 from tests.google_server import recurrence
 from tests.google_server.values import Doc
 from tests.household import ANNA, BOB, CAROL, FAMILY
@@ -391,6 +391,25 @@ def test_a_lost_answer_never_makes_a_second_copy(simulate: Simulate, kind: str) 
 
     assert len(copies(simulation)) == 1
     assert len(simulation.outcomes("mirrored")) == 1
+
+
+def test_a_copy_whose_answer_was_lost_goes_with_its_event(simulate: Simulate) -> None:
+    """The insert had arrived; before Calbot could ask again, a person cancelled the event."""
+    simulation = begun(simulate)
+    simulation.google.add_fault("closeAfter", operation="events.insert")
+    simulation.google.add_fault("internalError", operation="events.insert", count=None)
+    event = simulation.create()
+    until_parked(simulation)
+    simulation.run(130)
+    assert len(copies(simulation)) == 1
+
+    simulation.google.delete_event(ANNA, event)
+    simulation.run(30)
+    simulation.google.clear_faults()
+    simulation.until_quiet()
+    simulation.run(HOUR)
+
+    assert copies(simulation) == []
 
 
 def test_a_crash_never_makes_a_second_copy(simulate: Simulate) -> None:

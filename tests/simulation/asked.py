@@ -160,8 +160,6 @@ def unlike(source: Doc, mask: Mask, copy: Doc, *, colour: str | None = None) -> 
     found += [
         f"{side} is {copy[side]}, not {source[side]}" for side in ("start", "end") if not same(source, copy, side)
     ]
-    if mask.shows != "full" and "source" in copy:
-        found.append("it leads to the original")
     if "attendees" in copy:
         found.append("it has guests")
     return found

@@ -8,7 +8,7 @@ from calbot.identity import copy_id
 from calbot.policy import FULL, Mask
 from tests.google_server.state import Calendar, Row
 from tests.google_server.values import Doc
-from tests.household import told
+from tests.household import NOON, told
 from tests.simulation.asked import Era, asked, dates, is_ours, moved, signature, strictest, unlike
 from tests.simulation.machine import Change
 from tests.simulation.town import Town
@@ -36,6 +36,8 @@ class Known:
     order: int
     had: dict[str, bool | None] = field(default_factory=dict)
     settled: bool = False
+    versions: list[Doc] = field(default_factory=list)
+    """What it was like since then: a guest who comes or goes is no reason to decide anew."""
 
 
 @dataclass
@@ -108,6 +110,7 @@ class Copies:
         eras = list(dict.fromkeys([era, *([self.until_now] if self.until_now and era else [])]))
         if known is not None and known.signature == sign:
             known.eras += [one for one in eras if one not in known.eras]
+            known.versions.append(row.doc)
             return
         self._order += 1
         sure = (known is None or known.settled) and self.until_now is None
@@ -116,7 +119,7 @@ class Copies:
             for target in self.world.calendars:
                 live = self._live((uid, start, target)) or (start and self._live((uid, "", target)))
                 had[target] = bool(live) if sure else None
-        self.known[place] = Known(sign, eras, self._order, had)
+        self.known[place] = Known(sign, eras, self._order, had, versions=[row.doc])
 
     def begin_era(self, era: Era) -> None:
         """Somebody is about to switch something: until `new_era` either may hold."""
@@ -343,8 +346,8 @@ class Copies:
         """How much a copy may have to show for the sake of this event alone."""
         known = self.known[calendar, str(doc["id"])]
         found: list[Mask | None] = []
-        for era in known.eras:
-            link = asked(doc, calendar, account, era).get(target) if era is not None else None
+        for era, version in product(known.eras, known.versions):
+            link = asked(version, calendar, account, era).get(target) if era is not None else None
             had = True if era is None or era.on else known.had.get(target)
             found += [link] if had else [None] if had is False else [link, None]
         return list(dict.fromkeys(found))
@@ -389,7 +392,12 @@ class Copies:
     def _against(self, uid: str, target: str, wanted: Wanted, copy: Doc | None) -> list[str]:
         """What speaks against the copy being what is wanted."""
         id_ = str(copy["id"]) if copy is not None else ""
-        if (target, id_) in self.free or any((target, one) in self._held for one in self._ids((uid, "", target))):
+        back = any(self._is_of(key, uid) for key in self.ever_moved - self.moved.keys())
+        if (
+            back
+            or (target, id_) in self.free
+            or any((target, one) in self._held for one in self._ids((uid, "", target)))
+        ):
             return []
         stays = [
             moved.copies[target]
@@ -520,8 +528,27 @@ class Copies:
         """What the ledgers say of a meeting's copies."""
         ids = {id_ for id_, meeting in self.meetings.items() if meeting[0] == uid and target in {"", meeting[2]}}
         question = "SELECT event, verb, state, reason FROM deed ORDER BY id"
-        rows = [row for one in self.town.simulations for row in one.database.read().execute(question)]
-        return [row for row in rows if row[0].partition("_")[0] in ids or uid.startswith(row[0])]
+        found: list[tuple[object, ...]] = [
+            (
+                place[1],
+                [(era.number, era.on, [rule.name for rule in era.rules]) for era in known.eras if era],
+                known.had,
+            )
+            for place, known in self.known.items()
+            if self._is_of(place, uid)
+        ]
+        for number, one in enumerate(self.town.simulations):
+            rows = [row for row in one.database.read().execute(question) if row[1] != "invite"]
+            found += [(number, *row) for row in rows if row[0].partition("_")[0] in ids or uid.startswith(row[0])]
+        return [*found, *self._calls(ids | {uid.partition("@")[0]})]
+
+    def _calls(self, ids: set[str]) -> list[tuple[object, ...]]:
+        """What was called about these events."""
+        return [
+            (round(call.time - NOON, 1), call.operation.removeprefix("events."), call.event, call.status, call.fault)
+            for call in self.world.calls
+            if call.event.partition("_")[0] in ids
+        ]
 
 
 def _chosen(views: list[list[tuple[tuple[object, ...], Wanted]]]) -> list[Wanted]:

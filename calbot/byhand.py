@@ -1,0 +1,70 @@
+"""What people do to copies, as listings and looks tell it."""
+
+from collections.abc import Iterable
+
+from calbot.actions import Deed, LookUp
+from calbot.content import read_back
+from calbot.copyrules import calendar_of
+from calbot.copywork import Written, taken_away, write_down
+from calbot.following import NO_COLOUR
+from calbot.model import CalendarKey, Change, Copy, Event, EventKey, Gone, Notice, Outcome
+from calbot.store import copies, ledger, targets
+from calbot.store.database import Tx
+from calbot.store.ledger import Stay
+from calbot.telling import Run
+
+SETTLED = 10.0
+"""Seconds after which a copy that changed during a write of ours is looked at."""
+
+
+def noticed(tx: Tx, run: Run, calendar: CalendarKey, changes: Iterable[Change]) -> Written:
+    """Take in what a listing says of copies: a person may have deleted one, brought it back, or given it a colour.
+
+    Only the account that writes on a calendar is asked: what it has under way is left to the answer of that.
+    """
+    target = calendar_of(calendar)
+    if targets.writer(tx, target) != calendar.account:
+        return Written()
+    said: list[Outcome | Notice] = []
+    touched: set[int] = set()
+    for change in changes:
+        copy = copies.on_target(tx, target, change.id)
+        if copy is None or (isinstance(change, Event) and change.etag == copy.etag):
+            continue
+        under_way = copies.open_deeds(tx, copy.id)
+        if any(deed.uncertain and deed.state == "parked" for deed in under_way):
+            _settle_first(tx, under_way, run.now)
+        elif any(deed.state == "started" for deed in under_way):
+            _look_again(tx, run, EventKey(calendar.account, calendar.calendar, change.id))
+        elif isinstance(change, Gone):
+            said += taken_away(tx, copy, run.now) if copy.state in {"live", "planned"} else []
+        else:
+            _changed_by_hand(tx, copy, change, run.now)
+            touched.add(copy.id)
+    more = write_down(tx, run, calendar.account, touched, 0)
+    return Written(more.deeds, (*said, *more.said))
+
+
+def _settle_first(tx: Tx, deeds: list[Deed], now: float) -> None:
+    """Have a write whose answer was lost repeated now: that tells whose doing the change was."""
+    for deed in deeds:
+        if deed.uncertain and deed.state == "parked":
+            ledger.park(tx, deed, now, deed.reason or "network", "The copy has changed.", uncertain=True)
+
+
+def _look_again(tx: Tx, run: Run, key: EventKey) -> None:
+    """Have a copy looked at that changed while a deed of ours was under way: whose doing it was, the look tells."""
+    if ledger.open_deed(tx, key, "look_up") is None:
+        stay = Stay("conflict", "A write of ours is under way.", run.now + SETTLED)
+        origin = {"run_id": run.id, "source": run.source, "seen_at": run.seen_at}
+        ledger.add(tx, key, LookUp(key.event), "parked", run.now, stay=stay, **origin)  # type: ignore[arg-type]
+
+
+def _changed_by_hand(tx: Tx, copy: Copy, change: Event, now: float) -> None:
+    if copy.state == "deleted":
+        copies.written(tx, copy, change, read_back(change), now)
+    elif copy.state == "retired":
+        copies.stand(tx, copy.id, "kept" if copy.series is None else "live", now)
+    elif copy.state == "live" and copy.content is not None:
+        chosen = copy.colour if change.colour == copy.content.colour else change.colour or NO_COLOUR
+        copies.look_of(tx, copy.id, chosen)
