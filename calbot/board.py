@@ -37,7 +37,7 @@ class Board:
         if before != status:
             self._told()
 
-    def note_syncing(self, account: str, *, syncing: bool) -> None:
+    def note_syncing(self, account: str, syncing: bool) -> None:  # noqa: FBT001 - one state, told
         """Take in that a whole calendar is being read, or was."""
         known = self.of(account)
         if known is not None and known.syncing != syncing:

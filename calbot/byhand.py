@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable
 
-from calbot.actions import Deed, LookUp
+from calbot.actions import Deed, LookUp, Mirror
 from calbot.content import read_back
 from calbot.copyrules import calendar_of
 from calbot.copywork import Written, taken_away, write_down
-from calbot.following import NO_COLOUR
+from calbot.following import NO_COLOUR, owed
 from calbot.model import CalendarKey, Change, Copy, Event, EventKey, Gone, Notice, Outcome
 from calbot.store import copies, ledger, targets
 from calbot.store.database import Tx
@@ -28,7 +28,7 @@ def noticed(tx: Tx, run: Run, calendar: CalendarKey, changes: Iterable[Change]) 
     said: list[Outcome | Notice] = []
     touched: set[int] = set()
     for change in changes:
-        copy = copies.on_target(tx, target, change.id)
+        copy = copies.on_target(tx, target, change.id) or _date(tx, target, change, run.now)
         if copy is None or (isinstance(change, Event) and change.etag == copy.etag):
             continue
         under_way = copies.open_deeds(tx, copy.id)
@@ -43,6 +43,15 @@ def noticed(tx: Tx, run: Run, calendar: CalendarKey, changes: Iterable[Change]) 
             touched.add(copy.id)
     more = write_down(tx, run, calendar.account, touched, 0)
     return Written(more.deeds, (*said, *more.said))
+
+
+def _date(tx: Tx, target: str, change: Change, now: float) -> Copy | None:
+    """Return a date of a copied series that stands for itself since a person has changed it."""
+    series, cut, place = change.id.rpartition("_")
+    parent = copies.on_target(tx, target, series) if cut else None
+    if parent is None or parent.state != "live":
+        return None
+    return copies.of_meeting(tx, parent.uid, target, now, original_start=place, series=parent)
 
 
 def _settle_first(tx: Tx, deeds: list[Deed], now: float) -> None:
@@ -61,10 +70,17 @@ def _look_again(tx: Tx, run: Run, key: EventKey) -> None:
 
 
 def _changed_by_hand(tx: Tx, copy: Copy, change: Event, now: float) -> None:
-    if copy.state == "deleted":
+    if copy.state == "planned" and copy.series is not None:
+        action = owed(tx, copy)
+        content = action.content if isinstance(action, Mirror) else read_back(change)
+        copies.written(tx, copy, change, content, now)
+        if change.colour != content.colour:
+            copies.look_of(tx, copy.id, change.colour or NO_COLOUR)
+    elif copy.state in {"deleted", "planned"}:
         copies.written(tx, copy, change, read_back(change), now)
     elif copy.state == "retired":
         copies.stand(tx, copy.id, "kept" if copy.series is None else "live", now)
     elif copy.state == "live" and copy.content is not None:
-        chosen = copy.colour if change.colour == copy.content.colour else change.colour or NO_COLOUR
-        copies.look_of(tx, copy.id, chosen)
+        action = owed(tx, copy)
+        ours = {copy.content.colour, action.content.colour if isinstance(action, Mirror) else copy.content.colour}
+        copies.look_of(tx, copy.id, copy.colour if change.colour in ours else change.colour or NO_COLOUR)

@@ -9,7 +9,7 @@ from calbot.identity import series_of, stamp_with
 from calbot.kinds import CopyState, Fate
 from calbot.model import CalendarKey, Change, Event, Gone
 from calbot.policy import Case, Policy
-from calbot.store import calendars, copies, fates
+from calbot.store import calendars, fates, sourcing
 from calbot.store.database import Tx
 
 
@@ -26,7 +26,7 @@ def cases(tx: Tx, calendar: CalendarKey, changes: Sequence[Change], policy: Poli
     parents = calendars.events(tx, known.id, wanted) if known is not None else {}
     parents |= {change.id: change for change in changes if isinstance(change, Event) and change.id in wanted}
     parents = {id_: _remembered(event, past.get(id_, {})) for id_, event in parents.items()}
-    states = copies.states(tx, calendar, {*(change.id for change in changes), *wanted})
+    states = sourcing.states(tx, calendar, {*(change.id for change in changes), *wanted})
     return [
         msgspec.structs.replace(
             general,

@@ -14,7 +14,7 @@ from calbot.google.accounts import GoogleAccounts
 from calbot.local import FAILED, PARTIAL, SIGN_IN, USAGE, Here, Wanted, pass_here
 from calbot.login import login
 from calbot.model import Noun
-from calbot.store import history
+from calbot.store import copyhistory
 from calbot.store.database import Database
 
 CheckMore = Callable[[], "list[Checked]"]
@@ -157,7 +157,7 @@ def _check_held(what: Wanted) -> Iterator[Checked]:
     """Tell what waits for a person; a store that cannot be read has been told of, or is not there yet."""
     try:
         with local.reading(what.data) as database:
-            runs = history.held(database.read())
+            runs = copyhistory.held(database.read())
     except StoreError:
         return
     for run in runs:

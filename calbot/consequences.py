@@ -9,11 +9,12 @@ from calbot.copywork import NOTHING, Written
 from calbot.deeds import Alive, Never, Result, Vanished
 from calbot.identity import is_copy
 from calbot.model import CalendarKey, Event, EventKey, Gone
-from calbot.originals import OriginalGone, Restored, Stays, Verified
+from calbot.originals import OriginalGone, Restored, Stays, StillThere, Verified
 from calbot.planner import Verdict, decided_anew
+from calbot.policy import Case
 from calbot.ports import Random
 from calbot.record import enter
-from calbot.store import calendars, copies, fates
+from calbot.store import calendars, copies, fates, sourcing
 from calbot.store.database import Tx
 from calbot.telling import Run
 
@@ -28,7 +29,7 @@ def follow_up(tx: Tx, deed: Deed, result: Result, run: Run, random: Random) -> W
             return Written((*first.deeds, *more.deeds), (*first.said, *more.said))
         case Removed() | TakenAway() | StandsAlone() | NoPlace() | LeftToOthers() | IdTaken():
             return copywork.ended(tx, deed, result, run)
-        case Verified() | Stays() | OriginalGone() | Restored():
+        case Verified() | Stays() | StillThere() | OriginalGone() | Restored():
             return originalwork.ended(tx, deed, result, run)
         case Never() if isinstance(deed.action, Mirror | RemoveCopy):
             return copywork.after_refusal(tx, deed, run)
@@ -51,13 +52,15 @@ def _taking_its_place(tx: Tx, deed: Deed, written: Event, run: Run, random: Rand
     if copy is None or copy.series is not None or copy.state != "live":
         return NOTHING
     key = EventKey(deed.key.account, copy.target, copy.event_id)
+    calendar = CalendarKey(key.account, key.calendar)
+    case = Case(calendar=calendar, policy=run.policy, now=run.now, fates=fates.of_event(tx, key))
     planned = originalwork.plan(tx, run, copy)
     deeds = [*planned.deeds]
-    for source in copies.sources(tx, copy.id):
+    for source in sourcing.sources(tx, copy.id):
         link = source.link
-        if link is not None and link.delete_original and link.guests:
-            asked = Invite(written, link.guests, link.rule, link.send_updates)
-            invite = guests_of_copy(written, asked, fates.of_event(tx, key))
+        if link is not None and link.delete_original:
+            guests = originalwork.still_wanted(tx, copy, link.guests)
+            invite = guests_of_copy(written, Invite(written, guests, link.rule, link.send_updates), case)
             if isinstance(invite, Invite):
                 deeds += enter(tx, run, [(key, Verdict(action=invite))], 0, random)
     return Written(tuple(deeds), planned.said)

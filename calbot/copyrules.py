@@ -1,11 +1,11 @@
 """Which copies an event is to have, by the rules that match it, and why it has none."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from calbot.actions import Action, Invite, Skip
 from calbot.content import strictest
-from calbot.identity import is_copy, present, was_invited
-from calbot.kinds import Fate, SkipReason
+from calbot.identity import is_copy, present, was_invited, was_restored
+from calbot.kinds import SendUpdates, SkipReason
 from calbot.model import CalendarKey, Event
 from calbot.moments import is_past
 from calbot.policy import FULL, Case, Link, Rule
@@ -15,6 +15,11 @@ _UNINVITABLE = frozenset({"not_organiser", "event_type", "no_write_access"})
 """Reasons for which nobody can be invited, whoever asks."""
 
 Refusal = tuple[SkipReason, str]
+
+
+def loudest(rules: Iterable[Rule]) -> SendUpdates:
+    """Return whom Google tells: one write has one answer, and nobody shall miss an invitation."""
+    return min((rule.send_updates for rule in rules), key=("all", "externalOnly", "none").index)
 
 
 def calendar_of(key: CalendarKey) -> str:
@@ -33,6 +38,7 @@ def copies(event: Event, case: Case, matched: Sequence[Rule], action: Action) ->
         return (), None
     rules = [rule for rule in matched if rule.mirror is not None and not _left_to_guests(rule, action, case)]
     targets = list(dict.fromkeys(rule.mirror for rule in rules if rule.mirror is not None))
+    moved = moves(event, case, matched)
     links: list[Link] = []
     skips: list[Skip] = []
     for target in targets:
@@ -44,31 +50,44 @@ def copies(event: Event, case: Case, matched: Sequence[Rule], action: Action) ->
             skips.append(Skip(event, *refusal, names, "mirror"))
         of_series = event.series is not None and target in case.series_copies
         if willing and (refusal is None or target in case.copies or of_series):
-            moving = next((rule for rule in willing if is_moved(rule, event, case)), None)
-            guests = moving.invite if moving is not None else ()
+            moving = [rule for rule in willing if rule in moved]
+            guests = tuple(dict.fromkeys(guest.lower() for rule in moving for guest in rule.invite))
+            updates = loudest(moving) if moving else "all"
             mask = strictest([rule.mask for rule in willing])
-            updates = moving.send_updates if moving is not None else "all"
-            links.append(Link(target, mask, names, moving is not None and mask == FULL, guests, updates))
+            links.append(Link(target, mask, names, bool(moving), guests, updates))
     return tuple(links), skips[0] if skips else None
 
 
-def is_moved(rule: Rule, event: Event, case: Case) -> bool:
-    """Say whether the rule's copy is to take the place of the event, so that its guests are invited to the copy."""
+def moves(event: Event, case: Case, matched: Sequence[Rule]) -> list[Rule]:
+    """Return those of the matching rules whose copies are to take the place of the event.
+
+    Their guests are invited to the copies. A copy shows no more than its strictest rule lets it, and only one that
+    shows all can take a place.
+    """
+    if not (case.policy.delete_originals and case.policy.mirroring):
+        return []
+    return [rule for rule in matched if rule.delete_original and _is_moved(rule, event, case, matched)]
+
+
+def _is_moved(rule: Rule, event: Event, case: Case, matched: Sequence[Rule]) -> bool:
+    target = rule.mirror
+    if target is None or (rule.invite and not case.policy.auto_invite):
+        return False
+    others = [other for other in matched if other.mirror == target]
+    guests = [guest for other in others if other.delete_original for guest in other.invite]
     return (
-        rule.delete_original
-        and rule.mirror is not None
-        and case.policy.delete_originals
-        and case.policy.mirroring
-        and rule.mask == FULL
-        and why_kept(event, rule.invite, case.calendar.account) is None
-        and case.copies.get(rule.mirror) != "deleted"
-        and not _is_there(rule.mirror, event, case)
+        strictest([other.mask for other in others]) == FULL
+        and why_kept(event, guests, case.calendar.account) is None
+        and case.copies.get(target) != "deleted"
+        and not _is_there(target, event, case)
     )
 
 
 def why_kept(event: Event, guests: Sequence[str], account: str) -> str | None:
     """Return why the original must stay, as a sentence; None when a copy may take its place."""
     allowed = {account.lower(), event.organiser, event.creator, *(guest.lower() for guest in guests)}
+    if was_restored(event.id):
+        return "It was brought back, so it stays."
     if not event.organised_by_us:
         return "Somebody else organises it."
     if event.kind != "default":
@@ -84,15 +103,22 @@ def why_kept(event: Event, guests: Sequence[str], account: str) -> str | None:
     return None
 
 
-def guests_of_copy(event: Event, invite: Invite, fates: Mapping[str, Fate]) -> Action:
+def guests_of_copy(event: Event, invite: Invite, case: Case) -> Action:
     """Return who is still to be invited to a copy that takes the place of its original: no rule speaks for copies."""
+    policy = case.policy
     absent = tuple(guest for guest in invite.guests if not present(event, guest))
-    wanted = tuple(guest for guest in absent if guest not in fates and not was_invited(event.stamp, guest))
-    if wanted:
-        return Invite(event, wanted, invite.rule, invite.send_updates)
-    if absent:
+    wanted = tuple(guest for guest in absent if guest not in case.fates and not was_invited(event.stamp, guest))
+    if not absent:
+        return Skip(event, "already_invited", "Everybody to invite is on it already.", invite.rule)
+    if not wanted:
         return Skip(event, "removed_by_hand", "Somebody took them off the copy.", invite.rule)
-    return Skip(event, "already_invited", "Everybody to invite is on it already.", invite.rule)
+    if is_past(event, policy.time_zone, case.now):
+        return Skip(event, "past", "It is over.", invite.rule)
+    if not policy.auto_invite:
+        return Skip(event, "auto_invite_off", "Auto-invite is off; nobody is invited to the copy.", invite.rule)
+    if policy.dry_run:
+        return Skip(event, "dry_run", f"Dry run: {' and '.join(wanted)} would be invited to the copy.", invite.rule)
+    return Invite(event, wanted, invite.rule, invite.send_updates)
 
 
 def _left_to_guests(rule: Rule, action: Action, case: Case) -> bool:

@@ -6,12 +6,12 @@ import msgspec
 
 from calbot.actions import Action, Deed, DeleteOriginal, Mirror, RemoveCopy
 from calbot.copying import Copied, Ending, IdTaken, LeftToOthers, NoPlace, Removed, StandsAlone, TakenAway
-from calbot.following import any_source, by_itself, follow, owed
+from calbot.following import any_source, by_itself, follow, has_source, owed
 from calbot.kinds import DeedState
 from calbot.model import Copy, EventKey, Notice, Noun, Outcome
 from calbot.planner import BRAKE, Verdict, removals_brake
 from calbot.policy import Policy
-from calbot.store import copies, ledger, targets
+from calbot.store import calendars, copies, ledger, targets
 from calbot.store.database import Tx
 from calbot.store.history import undo_token
 from calbot.store.ledger import Stay
@@ -125,7 +125,7 @@ def _due(tx: Tx, copy: Copy, now: float) -> Mirror | RemoveCopy | None:
         return None
     if any(isinstance(deed.action, DeleteOriginal) and deed.uncertain for deed in under_way):
         return None
-    action = owed(tx, copy)
+    action = owed(tx, copy) or _lost_insert(tx, copy, under_way)
     own = [deed for deed in under_way if isinstance(deed.action, Mirror | RemoveCopy)]
     if action is not None and any(type(deed.action) is type(action) for deed in own):
         return None
@@ -159,6 +159,14 @@ def refreshed(tx: Tx, deed: Deed, policy: Policy, now: float) -> Deed | None:
     return msgspec.structs.replace(row, action=action, uncertain=deed.uncertain)
 
 
+def _lost_insert(tx: Tx, copy: Copy, under_way: list[Deed]) -> RemoveCopy | None:
+    """Return the removal of a copy that nobody wants and that may be there all the same: an answer was lost."""
+    unsure = [deed.action for deed in under_way if deed.uncertain and isinstance(deed.action, Mirror)]
+    if copy.state != "planned" or copy.series is not None or not unsure or has_source(tx, copy):
+        return None
+    return RemoveCopy(copy, unsure[0].event, unsure[0].source, unsure[0].rule, unsure[0].stamp)
+
+
 def _by_now(tx: Tx, row: Deed) -> Mirror | RemoveCopy | None:
     """Return what a row of the ledger about a copy comes to by now; None when nothing is to be done any more."""
     before = row.action
@@ -168,6 +176,8 @@ def _by_now(tx: Tx, row: Deed) -> Mirror | RemoveCopy | None:
     if isinstance(before, RemoveCopy) and before.by_person:
         return msgspec.structs.replace(before, copy=copy)
     action = owed(tx, copy)
+    if isinstance(before, RemoveCopy) and copy.state == "planned" and not has_source(tx, copy):
+        return before
     if action is None and isinstance(before, Mirror) and copy.state == "live" and copies.dates(tx, copy.id):
         return msgspec.structs.replace(before, copy=copy, content=copy.content or before.content)
     if type(action) is not type(before):
@@ -214,8 +224,10 @@ def ended(tx: Tx, deed: Deed, ending: Ending, run: Run) -> Written:
         case Removed():
             ledger.finish(tx, deed, "done", now)
             copies.stand(tx, copy.id, "deleted" if _by_person(action) else "retired", now)
+            if _by_person(action):
+                copies.unmade(tx, copy.id)
             if copy.series is None:
-                said.append(told(tx, "copy_removed", deed))
+                said.append(told(tx, "copy_removed", deed, reason_text=_why_removed(tx, action)))
         case LeftToOthers():
             ledger.finish(tx, deed, "done", now, text="Another Calbot goes on with it.")
             copies.stand(tx, copy.id, "retired", now)
@@ -245,6 +257,14 @@ def after_refusal(tx: Tx, deed: Deed, run: Run) -> Written:
     same = type(action) is type(refused) and getattr(action, "content", None) == getattr(refused, "content", None)
     touched = {date.id for date in copies.dates(tx, refused.copy.id)} | (set() if same else {refused.copy.id})
     return write_down(tx, run, deed.key.account, touched, 0, approved=deed.approved)
+
+
+def _why_removed(tx: Tx, action: Action) -> str:
+    if _by_person(action):
+        return "It was undone."
+    source = action.source if isinstance(action, RemoveCopy) else None
+    there = source is not None and calendars.event(tx, source) is not None
+    return "No rule asks for it any more." if there else "The event is gone."
 
 
 def _by_person(action: Action) -> bool:

@@ -265,7 +265,7 @@ class Dispatch:
         case = case_of(self._database.read(), task.deed, policy, now)
         decide = partial(judge, case=case)
         if isinstance(task.deed.action, Invite) and is_copy(task.deed.action.event):
-            decide = partial(guests_of_copy, invite=task.deed.action, fates=case.fates)
+            decide = partial(guests_of_copy, invite=task.deed.action, case=case)
         self._slots.submit(task, google, Decide(decide, self._house.connect, self._whole(task.deed)))
 
     def _whole(self, deed: Deed) -> str:

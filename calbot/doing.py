@@ -6,6 +6,7 @@ import click
 
 from calbot import reports
 from calbot.actions import Invite
+from calbot.answers import many
 from calbot.local import (
     FAILED,
     NOT_FOUND,
@@ -23,8 +24,8 @@ from calbot.local import (
 )
 from calbot.looking import MOST_DAYS, foresee
 from calbot.preview import AHEAD, Foreseen
-from calbot.rules import OBVIOUS
-from calbot.store import history
+from calbot.rules import obvious_rules
+from calbot.store import copyhistory
 
 CODES: Mapping[str, int] = {
     "not_found": NOT_FOUND,
@@ -32,7 +33,7 @@ CODES: Mapping[str, int] = {
     "confirm_required": USAGE,
     "auth_required": SIGN_IN,
 }
-_INVITING = frozenset({"invited", "held", "failed"})
+_INVITING = frozenset({"invited", "mirrored", "copy_removed", "held", "failed"})
 _LONGEST_AGO = 90 * 24 * 60
 MOST_QUESTIONS = 3  # What is meant may grow while somebody thinks.
 
@@ -45,13 +46,15 @@ MOST_QUESTIONS = 3  # What is meant may grow while somebody thinks.
 @click.option("--json", "as_json", is_flag=True, help="Print what happened as JSON.")
 @pass_here
 def apply(here: Here, *, days: int, rule: str | None, account: str | None, yes: bool, as_json: bool) -> None:
-    """Invite to the events that were there before their rule, too; shows them first, and asks."""
+    """Apply the rules to the events that were there before them, too; shows what that does first, and asks."""
     what = wanted(here)
-    names = [one.name for one in what.settings.rules] or [OBVIOUS]
+    obvious = obvious_rules(what.settings.invite_emails, what.settings.central_calendar)
+    names = [one.name for one in what.settings.rules or obvious]
     if rule is not None and rule not in names:
         raise click.UsageError(f"There is no rule {reports.clean(rule)}; there are: {', '.join(names)}.")
     known = foresee(here, what, days=days, back=0, account=account)
-    chosen = [one for one in known.invitations if one.waits is None and (rule is None or rule in _rules(one))]
+    asked = [one for one in known.foreseen if not one.past and (rule is None or rule in _rules(one))]
+    chosen = [one for one in asked if (isinstance(one.action, Invite) and one.waits is None) or _copies(one)]
     for line in reports.foreseen_lines(chosen):
         reports.say(line, err=as_json)
     if not chosen:
@@ -66,7 +69,10 @@ def apply(here: Here, *, days: int, rule: str | None, account: str | None, yes: 
         then = "it waits until there is room" if len(chosen) == 1 else "they are held until calbot approve"
         text = f"The limit of {known.limit} invitations an hour leaves room for {known.room}: {then}."
         reports.say(text, err=as_json)
-    _ask_first(here, f"Send {guests} {'invitation' if guests == 1 else 'invitations'}?", yes=yes)
+    made = sum(map(_copies, chosen))
+    deeds = [f"send {many(guests, 'invitation')}"] if guests or not made else []
+    deeds += [f"make {many(made, 'copy')}"] if made else []
+    _ask_first(here, f"{' and '.join(deeds)[:1].upper()}{' and '.join(deeds)[1:]}?", yes=yes)
     with place(here, what) as there:
         ran = there.ask("apply", {"days": days, "rule": rule, "account": account and account.strip().lower()})
     _report(ran, _INVITING, as_json=as_json)
@@ -99,7 +105,7 @@ def undo(
         raise click.UsageError("Name one thing: TOKEN, --last, --event, --run or --minutes.")
     with place(here, wanted(here)) as there:
         ran = _ask(here, there, "undo", args or {"last": True}, yes=yes)
-    _report(ran, frozenset({"undone", "failed"}), as_json=as_json)
+    _report(ran, frozenset({"undone", "copy_removed", "failed"}), as_json=as_json)
 
 
 @click.command()
@@ -123,7 +129,7 @@ def discard(here: Here, *, token: str | None, as_json: bool) -> None:
 def _decide(here: Here, name: str, token: str | None, *, as_json: bool) -> None:
     what = wanted(here)
     with reading(what.data) as database:
-        runs = [run for run in history.held(database.read()) if token in {None, run.run_id}]
+        runs = [run for run in copyhistory.held(database.read()) if token in {None, run.run_id}]
     if not runs:
         reports.say("Nothing is held." if token is None else f"Nothing is held under the token {token}.", err=True)
         raise click.exceptions.Exit(NOT_FOUND)
@@ -167,7 +173,10 @@ def _report(ran: Ran, kinds: frozenset[str], *, as_json: bool) -> None:
         reports.put(reports.of_ran(answer, outcomes, ran.problems))
     else:
         for outcome in outcomes:
-            if len(outcomes) > 1 or outcome.event_type != "undone":  # The answer itself tells of a single one.
+            if len(outcomes) > 1 or outcome.event_type not in {
+                "undone",
+                "copy_removed",
+            }:  # The answer itself tells of a single one.
                 reports.say(reports.outcome_line(outcome))
         if answer is not None:
             reports.say(answer.message or answer.status, err=answer.status == "error")
@@ -187,5 +196,10 @@ def _rules(one: Foreseen) -> frozenset[str]:
     return frozenset(rule.rule for rule in one.tried if rule.matched)
 
 
+def _copies(one: Foreseen) -> int:
+    """Return how many copies are yet to be made of the event."""
+    return len(reports.new_copies(one))
+
+
 def _guests(one: Foreseen) -> int:
-    return len(one.action.guests) if isinstance(one.action, Invite) else 0
+    return len(one.action.guests) if isinstance(one.action, Invite) and one.waits is None else 0

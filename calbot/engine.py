@@ -13,12 +13,13 @@ from calbot.errors import StoreError
 from calbot.house import Listener, Orders
 from calbot.inbox import Inbox, LookAround, Push
 from calbot.model import Answer, CalendarKey, Command, Notice, Outcome
-from calbot.orphans import sweep
+from calbot.orphans import swept
+from calbot.policy import Policy
 from calbot.ports import Accounts, Calendars, Clock, Random
 from calbot.reading import Reading
 from calbot.settings import Settings
 from calbot.slots import Slots, thread_slots
-from calbot.status import AccountStatus, Snapshot
+from calbot.status import Snapshot
 from calbot.store import calendars as calendar_store
 from calbot.store import commands, outbox, switches, targets
 from calbot.store.database import Database, translated
@@ -65,14 +66,16 @@ class Engine:
         self._threaded = False
         self._stopping = threading.Event()
         self._secret = b""
+        self._swept = False
         self._watched: dict[str, tuple[str, ...]] | None = None
         self._housekeeping_at = clock.monotonic() + FIRST_HOUSEKEEPING
         self._ticks: dict[str, float] = {}
         self._resting: dict[str, Worker] = {}  # of accounts that were removed; they come back with a new sign-in
         self._threads: list[threading.Thread] = []
         settings_now = self.switchboard.effective()
-        at_first = Snapshot(started_at=clock.now(), settings=settings_now, notes=notes, option_problem=option_problem)
-        self.board = Board(at_first, self.wrote)
+        first = Snapshot(started_at=clock.now(), settings=settings_now, notes=notes, option_problem=option_problem)
+        self.board = Board(first, self.wrote)
+        self.report, self.note_syncing = self.board.report, self.board.note_syncing
 
     @property
     def snapshot(self) -> Snapshot:
@@ -163,21 +166,23 @@ class Engine:
         self.board.note_disk(trouble or self._database.problem)
 
     def _sweep(self) -> None:
-        """Have copies taken away that nobody here remembers and no known event is behind."""
+        """Have copies taken away that a restored backup does not know; once in a life, as soon as all was read."""
         keys = [CalendarKey(email, one) for email, worker in self.workers.items() for one in worker.reading.calendars]
-        since, now, run_id = self.snapshot.started_at, self._clock.now(), f"r-{self._random.token(4).hex()}"
-        with self._database.write() as tx:
-            written = sweep(tx, keys, lambda account: self.orders(account).policy, since, now, run_id)
-            outbox.put(tx, list(written.said), now, self._random)
-        self.wake({deed.key.account for deed in written.deeds})
+        since, now = self.snapshot.started_at, self._clock.now()
+        woken = None if self._swept else swept(self._database, keys, self._policy, since, now, self._random)
+        if woken is not None:
+            self._swept = True
+            self.wake(woken)
+
+    def _policy(self, account: str) -> Policy:
+        return self.orders(account).policy
 
     def _tend_targets(self) -> None:
         """Note which target calendars nobody can write to, once every account had time to say that it can."""
-        if self._clock.now() - self.snapshot.started_at < FIRST_HOUSEKEEPING:
-            return
         writers = targets.writers(self._database.read())
-        wanted = {rule.mirror for email in self.workers for rule in self.orders(email).policy.rules if rule.mirror}
-        self.board.note_unwritable(tuple(sorted(one for one in wanted if not self.works(writers.get(one, "")))))
+        wanted = {rule.mirror for email in self.workers for rule in self._policy(email).rules if rule.mirror}
+        if self._clock.now() - self.snapshot.started_at >= FIRST_HOUSEKEEPING:
+            self.board.note_unwritable(tuple(sorted(one for one in wanted if not self.works(writers.get(one, "")))))
 
     def has_dead_worker(self) -> bool:
         """Say whether a worker's thread ended by itself."""
@@ -236,14 +241,6 @@ class Engine:
     def is_wanted(self, account: str) -> bool:
         """Say whether the account is chosen, or signed in where none is chosen."""
         return account in self._settings.calendars(self._accounts.emails())
-
-    def report(self, status: AccountStatus) -> None:
-        """Take in how an account is doing."""
-        self.board.report(status)
-
-    def note_syncing(self, account: str, syncing: bool) -> None:  # noqa: FBT001 - one state, told
-        """Take in that a whole calendar is being read, or was."""
-        self.board.note_syncing(account, syncing=syncing)
 
     def wake(self, accounts: Iterable[str]) -> None:
         """Tell accounts that others have written down deeds for them."""

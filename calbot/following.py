@@ -10,7 +10,7 @@ from calbot.content import occurrence, place_in_series, shown, strictest
 from calbot.identity import stamp_with_others
 from calbot.model import CalendarKey, Change, Content, Copy, Event, EventKey, Gone, Noun
 from calbot.policy import Link
-from calbot.store import calendars, copies, switches
+from calbot.store import calendars, copies, sourcing, switches
 from calbot.store.database import Tx
 
 NO_COLOUR = "none"
@@ -26,16 +26,16 @@ def follow(tx: Tx, key: EventKey, change: Change, links: tuple[Link, ...] | None
         return _leave(tx, key, change, place, now)
     if change.series is not None:
         return _follow_date(tx, key, change, links, place, now)
-    before = [(copy, link) for copy, link in copies.of_source(tx, key) if copy.series is None]
+    before = [(copy, link) for copy, link in sourcing.of_source(tx, key) if copy.series is None]
     known = {copy.target: copy for copy, _ in before}
     linked = {copy.id for copy, link in before if link is not None}
-    kept = {copy.id for copy, link in before if link is not None and link.keep}
+    kept = {copy.id for copy, link in before if (link is not None and link.keep) or copies.replaced(tx, copy)}
     touched = set(linked)
     for link in links or ():
         copy = known.get(link.target) or copies.of_meeting(tx, change.ical_uid or change.id, link.target, now)
         stays = msgspec.structs.replace(link, delete_original=False, guests=(), keep=True)
-        copies.link(tx, key, copy.id, stays if copy.id in kept else link, place)
-        copies.drop_unwatched(tx, copy.id)
+        sourcing.link(tx, key, copy.id, stays if copy.id in kept else link, place)
+        sourcing.drop_unwatched(tx, copy.id)
         copies.take_back_up(tx, copy.id)
         touched.add(copy.id)
         if change.recurrence and copy.id not in linked:
@@ -44,7 +44,7 @@ def follow(tx: Tx, key: EventKey, change: Change, links: tuple[Link, ...] | None
         wanted = {link.target for link in links}
         for target, copy in known.items():
             if target not in wanted:
-                copies.link(tx, key, copy.id, None, place)
+                sourcing.link(tx, key, copy.id, None, place)
                 touched |= _free_dates(tx, copy, now)
     return touched
 
@@ -52,15 +52,15 @@ def follow(tx: Tx, key: EventKey, change: Change, links: tuple[Link, ...] | None
 def _leave(tx: Tx, key: EventKey, gone: Gone, place: int, now: float) -> set[int]:
     """Let an event that is gone stand behind nothing; a date that is gone is cancelled in its series' copies."""
     touched = set()
-    for copy, link in copies.of_source(tx, key):
+    for copy, link in sourcing.of_source(tx, key):
         if link is not None:
-            copies.link(tx, key, copy.id, None, place)
-            copies.drop_unwatched(tx, copy.id)
+            sourcing.link(tx, key, copy.id, None, place)
+            sourcing.drop_unwatched(tx, copy.id)
             touched |= {copy.id} | _free_dates(tx, copy, now)
     if gone.series is not None:
         for parent, _ in _series_copies(tx, key, gone.series):
             date = _date_of(tx, parent, key, gone.original_start, now)
-            copies.link(tx, key, date.id, None, place)
+            sourcing.link(tx, key, date.id, None, place)
             touched.add(date.id)
     return touched
 
@@ -72,7 +72,7 @@ def _follow_date(
 
     Whoever is invited to one date alone sees no series; where another account's series is copied, the date is in that.
     """
-    own = copies.of_source(tx, key)
+    own = sourcing.of_source(tx, key)
     touched = {copy.id for copy, link in own if link is not None}
     if links is None:
         return touched
@@ -88,22 +88,22 @@ def _follow_date(
         if copy.state == "kept":  # The copy of the series has no such date.
             continue
         asked = wanted.pop(parent.target, None)
-        copies.link(tx, key, copy.id, link if asked is not None and asked.inherits else asked, place)
+        sourcing.link(tx, key, copy.id, link if asked is not None and asked.inherits else asked, place)
         kept.add(copy.id)
     for target, link in wanted.items():
         if not link.inherits:
             start = place_in_series(date.original_start or date.start, date.time_zone)
             alone = copies.of_meeting(tx, date.ical_uid or date.id, target, now, original_start=start)
-            copies.link(tx, key, alone.id, link, place)
+            sourcing.link(tx, key, alone.id, link, place)
             kept.add(alone.id)
     for copy, _ in own:
         if copy.id not in kept:
-            copies.link(tx, key, copy.id, None, place)
+            sourcing.link(tx, key, copy.id, None, place)
     return touched | kept
 
 
 def _series_copies(tx: Tx, key: EventKey, series: str) -> list[tuple[Copy, Link]]:
-    behind = copies.of_source(tx, msgspec.structs.replace(key, event=series))
+    behind = sourcing.of_source(tx, msgspec.structs.replace(key, event=series))
     return [(copy, link) for copy, link in behind if link is not None and copy.series is None]
 
 
@@ -122,40 +122,38 @@ def _gather_dates(tx: Tx, key: EventKey, parent: Copy, link: Link, place: int, n
     for date in calendars.dates_of(tx, key):
         own = msgspec.structs.replace(key, event=date.id)
         copy = _date_of(tx, parent, own, date.original_start, now)
-        copies.link(tx, own, copy.id, link if date.my_response != "declined" else None, place)
+        sourcing.link(tx, own, copy.id, link if date.my_response != "declined" else None, place)
         touched.add(copy.id)
     for gone in calendars.cancelled_dates(tx, key):
         own = msgspec.structs.replace(key, event=gone.id)
         copy = _date_of(tx, parent, own, gone.original_start, now)
-        copies.link(tx, own, copy.id, None, place)
+        sourcing.link(tx, own, copy.id, None, place)
         touched.add(copy.id)
     for alone in copies.alone_dates(tx, parent):
-        copy = copies.of_meeting(
-            tx, parent.uid, parent.target, now, original_start=alone.original_start, series=parent
-        )
+        copy = copies.of_meeting(tx, parent.uid, parent.target, now, original_start=alone.original_start, series=parent)
         if copy.state == "kept":
             continue
-        for source in copies.sources(tx, alone.id):
+        for source in sourcing.sources(tx, alone.id):
             if source.link is not None:
-                copies.link(tx, source.key, copy.id, source.link, source.place)
-                copies.link(tx, source.key, alone.id, None, source.place)
+                sourcing.link(tx, source.key, copy.id, source.link, source.place)
+                sourcing.link(tx, source.key, alone.id, None, source.place)
         touched |= {alone.id, copy.id}
     return touched
 
 
 def _free_dates(tx: Tx, parent: Copy, now: float) -> set[int]:
     """Give dates copies by themselves whose series' copy has lost its last source: others may see them alone."""
-    if parent.series is not None or any(source.link is not None for source in copies.sources(tx, parent.id)):
+    if parent.series is not None or has_source(tx, parent):
         return set()
     touched = set()
     for date in copies.dates(tx, parent.id):
-        for source in copies.sources(tx, date.id):
+        for source in sourcing.sources(tx, date.id):
             if source.link is None:
                 continue
-            copies.link(tx, source.key, date.id, None, source.place)
+            sourcing.link(tx, source.key, date.id, None, source.place)
             if calendars.event(tx, source.key) is not None and not _is_of(tx, source.key, parent):
                 alone = copies.of_meeting(tx, parent.uid, parent.target, now, original_start=date.original_start)
-                copies.link(tx, source.key, alone.id, source.link, source.place)
+                sourcing.link(tx, source.key, alone.id, source.link, source.place)
                 touched.add(alone.id)
     return touched
 
@@ -164,9 +162,9 @@ def by_itself(tx: Tx, date: Copy, now: float) -> set[int]:
     """Give a date a copy by itself of which the copy of its series has none; return that."""
     copies.stand(tx, date.id, "kept", now)
     alone = copies.of_meeting(tx, date.uid, date.target, now, original_start=date.original_start)
-    for source in copies.sources(tx, date.id):
-        copies.link(tx, source.key, alone.id, source.link, source.place)
-        copies.link(tx, source.key, date.id, None, source.place)
+    for source in sourcing.sources(tx, date.id):
+        sourcing.link(tx, source.key, alone.id, source.link, source.place)
+        sourcing.link(tx, source.key, date.id, None, source.place)
     return {alone.id}
 
 
@@ -174,7 +172,7 @@ def _is_of(tx: Tx, date: EventKey, series: Copy) -> bool:
     """Say whether a date's account had the whole series behind this copy."""
     return any(
         (source.key.account, source.key.calendar) == (date.account, date.calendar)
-        for source in copies.sources(tx, series.id)
+        for source in sourcing.sources(tx, series.id)
     )
 
 
@@ -217,7 +215,7 @@ def _behind(tx: Tx, copy: Copy) -> list[_Behind]:
     """Return the events that stand behind a copy, the first one the one whose word counts."""
     found = [
         _Behind(source.key, source.link, calendars.event(tx, source.key), source.place)
-        for source in copies.sources(tx, copy.id)
+        for source in sourcing.sources(tx, copy.id)
         if source.link is not None
     ]
     return sorted(found, key=_Behind.rank)
@@ -225,7 +223,7 @@ def _behind(tx: Tx, copy: Copy) -> list[_Behind]:
 
 def _behind_date(tx: Tx, date: Copy, parent: Copy) -> list[_Behind]:
     """Return what stands behind one date: each source of its series, unless that has cancelled it or left it out."""
-    own = {(source.key.account, source.key.calendar): source for source in copies.sources(tx, date.id)}
+    own = {(source.key.account, source.key.calendar): source for source in sourcing.sources(tx, date.id)}
     found = []
     for one in _behind(tx, parent):
         source = own.get((one.key.account, one.key.calendar))
@@ -262,6 +260,11 @@ def _wanted(tx: Tx, copy: Copy, behind: Sequence[_Behind]) -> Mirror | None:
     return Mirror(copy, event, first.key, content, first.link.rule, _stamp(tx, copy))
 
 
+def has_source(tx: Tx, copy: Copy) -> bool:
+    """Say whether any event stands behind a copy."""
+    return any(source.link is not None for source in sourcing.sources(tx, copy.id))
+
+
 def _stamp(tx: Tx, copy: Copy) -> str:
     """Return what says on Google that a copy is ours, and of which meeting, in words that tell nobody anything."""
     ours = f"{switches.fact(tx, 'iid') or ''} {meeting_mark(copy.uid, copy.original_start)}"
@@ -283,7 +286,7 @@ def _stands(tx: Tx, series: Copy) -> bool:
 
 def any_source(tx: Tx, copy: Copy) -> EventKey:
     """Return an event that stood behind a copy, for what is said of it."""
-    found = sorted(copies.sources(tx, copy.id), key=lambda source: source.place)
+    found = sorted(sourcing.sources(tx, copy.id), key=lambda source: source.place)
     return found[0].key if found else EventKey("", copy.target, copy.event_id)
 
 

@@ -10,22 +10,43 @@ from calbot.following import meeting_mark
 from calbot.identity import is_copy, stands_alone
 from calbot.model import CalendarKey, Event, Notice, Outcome
 from calbot.policy import Policy
-from calbot.store import calendars, copies, switches, targets
-from calbot.store.database import Tx
+from calbot.ports import Random
+from calbot.store import calendars, copies, outbox, switches, targets
+from calbot.store.database import Database, Tx
 from calbot.telling import Run
+
+
+def swept(
+    database: Database,
+    watched: Iterable[CalendarKey],
+    policy_of: Callable[[str], Policy],
+    since: float,
+    now: float,
+    random: Random,
+) -> frozenset[str] | None:
+    """Sweep in a transaction of its own; return the accounts that have to do something now, None if it is too early."""
+    with database.write() as tx:
+        run_id = f"r-{random.token(4).hex()}"
+        written = sweep(tx, watched, policy_of, since, now, run_id)
+        if written is None:
+            return None
+        outbox.put(tx, list(written.said), now, random)
+    return frozenset(deed.key.account for deed in written.deeds)
 
 
 def sweep(
     tx: Tx, watched: Iterable[CalendarKey], policy_of: Callable[[str], Policy], since: float, now: float, run_id: str
-) -> Written:
+) -> Written | None:
     """Write down that unknown copies of ours are taken away, where no known event is their meeting.
 
-    Nothing is, before every watched calendar was read since this moment (epoch seconds): a source may yet be found. One
+    None before every calendar was read since this moment (epoch seconds): a source may yet be found. One
     whose meeting is known is taken for its copy when that is written next. The brake holds as for every removal.
     """
     read = {key: calendars.known(tx, key) for key in watched}
     if any(known is None or (known.last_success or 0.0) < since for known in read.values()):
-        return NOTHING
+        return None
+    if calendars.ever_read(tx) - read.keys():  # Somebody's calendars are not looked at: their copies stay.
+        return None
     strangers = {
         key: found for key, known in read.items() if known is not None and (found := _strangers(tx, key, known.id))
     }

@@ -18,7 +18,7 @@ from calbot.policy import Decision, Policy
 from calbot.ports import Clock
 from calbot.preview import Orders
 from calbot.rules import weigh
-from calbot.store import calendars, copies, ledger, releases, targets
+from calbot.store import calendars, copies, ledger, releases, sourcing, targets
 from calbot.store.database import Database, Tx
 from calbot.switchboard import Switchboard
 from calbot.telling import Run
@@ -90,7 +90,7 @@ def _deletions(tx: Tx, copy: Copy) -> list[str]:
 def _weighed(tx: Tx, candidates: list[Copy], orders: Orders, now: float) -> _Known:
     """Hold the events behind these copies against the rules, as if every switch were on."""
     behind = {
-        copy.id: tuple(source.key for source in copies.sources(tx, copy.id) if source.link is not None)
+        copy.id: tuple(source.key for source in sourcing.sources(tx, copy.id) if source.link is not None)
         for copy in candidates
     }
     wanted: defaultdict[CalendarKey, set[str]] = defaultdict(set)
@@ -186,7 +186,7 @@ class Purge:
         if question is not None:
             return question
         for one in going:
-            copies.unlink(tx, one.copy.id)
+            sourcing.unlink(tx, one.copy.id)
             for deed in copies.open_deeds(tx, one.copy.id):
                 if deed.verb == "remove_copy":  # The brake held it: a person has decided now.
                     ledger.supersede(tx, deed, now)

@@ -13,7 +13,7 @@ from calbot.moments import zone
 from calbot.planner import BRAKE, Verdict, brake, is_remembered, removals_brake
 from calbot.policy import Policy
 from calbot.ports import Random
-from calbot.store import allowance, copies, fates, ledger, outbox
+from calbot.store import allowance, copies, fates, ledger, outbox, sourcing
 from calbot.store.database import Tx
 from calbot.store.ledger import Stay
 from calbot.telling import Run, of_deed, of_run, skipped
@@ -90,7 +90,7 @@ def _doubtful(tx: Tx, run: Run, verdicts: list[tuple[EventKey, Verdict]]) -> _Do
     if not absent:
         return None
     calendar = CalendarKey(absent[0].account, absent[0].calendar)
-    events = copies.with_copies(tx, calendar, [key.event for key in absent])
+    events = sourcing.with_copies(tx, calendar, [key.event for key in absent])
     limit = run.policy.removals_per_pass
     if not removals_brake(len(events), copies.known(tx), limit):
         return None

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from calbot.actions import Action, Invite, Skip
-from calbot.copyrules import PRIVATE, copies, is_moved
+from calbot.copyrules import PRIVATE, copies, loudest, moves
 from calbot.identity import is_copy, present, was_invited
-from calbot.kinds import Fate, SendUpdates, SkipReason
+from calbot.kinds import Fate, SkipReason
 from calbot.matching import why_not
 from calbot.model import Event
 from calbot.moments import is_past
@@ -70,7 +70,8 @@ def _decide(event: Event, case: Case, matched: Sequence[Rule]) -> Action:
     if matched[-1].skip:
         name = matched[-1].name
         return Skip(event, "rule_skip", f"The rule {name} says to leave it alone.", name)
-    rules = [rule for rule in matched if rule.invite and not is_moved(rule, event, case)]
+    moved = moves(event, case, matched)
+    rules = [rule for rule in matched if rule.invite and rule not in moved]
     if not rules and any(rule.invite for rule in matched):
         return Skip(event, "no_rule", "Its guests are invited to the copy that takes its place.", matched[-1].name)
     if not rules:
@@ -92,12 +93,7 @@ def _decide(event: Event, case: Case, matched: Sequence[Rule]) -> Action:
         return Skip(event, "auto_invite_off", f"Auto-invite is off; {_were(wanted)} not invited.", names)
     if policy.dry_run:
         return Skip(event, "dry_run", f"Dry run: {_names(wanted)} would be invited.", names)
-    return Invite(event, wanted, names, _loudest(_of(willing, wanted)))
-
-
-def _loudest(rules: Iterable[Rule]) -> SendUpdates:
-    """Return whom Google tells: one write has one answer, and nobody shall miss an invitation."""
-    return min((rule.send_updates for rule in rules), key=("all", "externalOnly", "none").index)
+    return Invite(event, wanted, names, loudest(_of(willing, wanted)))
 
 
 def _never(event: Event, case: Case) -> Refusal | None:

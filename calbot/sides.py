@@ -8,7 +8,7 @@ from calbot.copyrules import calendar_of
 from calbot.errors import GoogleError, NotFound, SignInNeeded
 from calbot.model import CalendarKey, Event, Gone, Noun
 from calbot.ports import Calendars
-from calbot.store import calendars, copies, switches, targets
+from calbot.store import calendars, copies, sourcing, switches, targets
 from calbot.store.database import Database, Tx
 from calbot.verify import Book, Compared, Side, compare
 
@@ -139,7 +139,7 @@ def _book(tx: Tx) -> Book:
     }
     return Book(
         known,
-        {copy.id: copies.sources(tx, copy.id) for copy in known},
+        {copy.id: sourcing.sources(tx, copy.id) for copy in known},
         frozenset(waiting),
         switches.fact(tx, "iid") or "",
     )

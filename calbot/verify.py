@@ -11,7 +11,7 @@ from calbot.following import NO_COLOUR, meeting_mark
 from calbot.identity import is_copy, is_own_copy, stands_alone
 from calbot.model import CalendarKey, Change, Content, Copy, Event, EventKey, Gone, Noun
 from calbot.policy import Link
-from calbot.store.copies import Source
+from calbot.store.sourcing import Source
 
 Kind = Literal["missing", "left_behind", "differs", "double", "copy_of_copy", "unknown"]
 Look = Callable[[str, str, str], Event | None]

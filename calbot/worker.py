@@ -173,6 +173,8 @@ class Worker:
         """Say that the sign-in is dead, once, also over restarts; but not of an account that somebody just removed."""
         if self._signed_out is None or self._said_signed_out or not self._house.is_wanted(self.email):
             return
+        if self._house.sign_in_version(self.email) != self._sign_in_version:  # Another one came meanwhile.
+            return
         text = self._signed_out
         log.warning("%s", text)
         with self._database.write() as tx:

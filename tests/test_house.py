@@ -156,6 +156,7 @@ SIDEWAYS = {
     ("calbot.copywork", "calbot.telling"),
     ("calbot.engine", "calbot.board"),
     ("calbot.engine", "calbot.commands"),
+    ("calbot.originalwork", "calbot.cases"),
     ("calbot.originalwork", "calbot.copywork"),
     ("calbot.originalwork", "calbot.originals"),
     ("calbot.originalwork", "calbot.telling"),

@@ -61,6 +61,12 @@ def watch(tx: Tx, keys: Iterable[CalendarKey]) -> None:
     )
 
 
+def ever_read(tx: Tx) -> set[CalendarKey]:
+    """Return the calendars that were read well at some time."""
+    rows = tx.execute("SELECT account, calendar FROM calendar WHERE last_success IS NOT NULL")
+    return {CalendarKey(account, calendar) for account, calendar in rows}
+
+
 def last_successes(tx: Tx, account: str) -> dict[str, float]:
     """Return when each calendar of the account was last synced."""
     rows = tx.execute(

@@ -1,4 +1,4 @@
-"""Copies on target calendars, and which events stand behind each."""
+"""Copies on target calendars: what we wrote there, and how each stands."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -8,14 +8,15 @@ import msgspec
 from calbot.actions import Deed
 from calbot.identity import copy_id
 from calbot.kinds import CopyState
-from calbot.model import CalendarKey, Change, Content, Copy, Event, EventKey, Gone, Noun
+from calbot.model import Change, Content, Copy, Event, EventKey, Gone
 from calbot.policy import Link
+from calbot.store import ledger
 from calbot.store.database import Tx
-from calbot.store.ledger import COLUMNS, OPEN, deed_in
+from calbot.store.ledger import OPEN, deed_in
 
 KEEP_SECONDS = 400 * 86400.0
 _CHUNK = 500
-_COLUMNS = (
+COLUMNS = (
     "c.id, c.uid, c.original_start, c.target, c.generation, c.event_id, c.series, c.state, c.etag, c.content, c.colour"
 )
 _encode = msgspec.msgpack.Encoder().encode
@@ -23,18 +24,8 @@ _content = msgspec.msgpack.Decoder(Content).decode
 _link = msgspec.msgpack.Decoder(Link).decode
 
 
-class Source(Noun, frozen=True):
-    """An event behind a copy. Without a link it is one no longer: it is gone, or the rules say so.
-
-    `place` is where its account stands among the household's.
-    """
-
-    key: EventKey
-    link: Link | None
-    place: int
-
-
-def _copy_in(row: Any) -> Copy:
+def copy_in(row: Any) -> Copy:
+    """Return the copy in a row of COLUMNS."""
     id_, uid, original_start, target, generation, event_id, series, state, etag, content, colour = row
     return Copy(
         id=id_,
@@ -53,22 +44,28 @@ def _copy_in(row: Any) -> Copy:
 
 def by_id(tx: Tx, copy: int) -> Copy | None:
     """Return one copy."""
-    row = tx.execute(f"SELECT {_COLUMNS} FROM copy c WHERE c.id = ?", (copy,)).fetchone()
-    return _copy_in(row) if row else None
+    row = tx.execute(f"SELECT {COLUMNS} FROM copy c WHERE c.id = ?", (copy,)).fetchone()
+    return copy_in(row) if row else None
 
 
 def on_target(tx: Tx, target: str, event_id: str) -> Copy | None:
     """Return the copy that has this id on the target calendar."""
     row = tx.execute(
-        f"SELECT {_COLUMNS} FROM copy c WHERE c.target = ? AND c.event_id = ?", (target, event_id)
+        f"SELECT {COLUMNS} FROM copy c WHERE c.target = ? AND c.event_id = ?", (target, event_id)
     ).fetchone()
-    return _copy_in(row) if row else None
+    return copy_in(row) if row else None
 
 
 def unlike_written(tx: Tx, target: str, changes: Iterable[Change]) -> list[Change]:
     """Return those of the changes of a target that are not our own writes: they have another version."""
     etags = dict(tx.execute("SELECT event_id, etag FROM copy WHERE target = ?", (target,)).fetchall())
-    return [one for one in changes if isinstance(one, Gone) or etags.get(one.id, one.etag) != one.etag]
+    return [
+        one
+        for one in changes
+        if isinstance(one, Gone)
+        or (one.id in etags and etags[one.id] != one.etag)
+        or (one.id not in etags and one.series in etags)
+    ]
 
 
 def of_meeting(
@@ -79,13 +76,16 @@ def of_meeting(
     Of a date of a copied series the copy is Google's own instance of that.
     """
     row = tx.execute(
-        f"SELECT {_COLUMNS} FROM copy c WHERE uid = ? AND original_start = ? AND target = ? "
-        "AND coalesce(series, 0) = ?",
+        f"SELECT {COLUMNS} FROM copy c WHERE uid = ? AND original_start = ? AND target = ? AND coalesce(series, 0) = ?",
         (uid, original_start, target, series.id if series is not None else 0),
     ).fetchone()
     if row is not None:
-        return _copy_in(row)
+        return copy_in(row)
     event_id = copy_id(uid, original_start, target, 0) if series is None else f"{series.event_id}_{original_start}"
+    found_there = on_target(tx, target, event_id)
+    if found_there is not None:  # It was found on Google before anybody knew whose it is.
+        tx.execute("UPDATE copy SET uid = ?, original_start = ? WHERE id = ?", (uid, original_start, found_there.id))
+        return msgspec.structs.replace(found_there, uid=uid, original_start=original_start)
     cursor = tx.execute(
         "INSERT INTO copy (uid, original_start, target, event_id, series, changed_at) VALUES (?, ?, ?, ?, ?, ?)",
         (uid, original_start, target, event_id, series.id if series is not None else None, now),
@@ -111,89 +111,29 @@ def found(tx: Tx, target: str, event_id: str, etag: str, content: Content, now: 
     return int(cursor.lastrowid or 0)
 
 
-def of_source(tx: Tx, key: EventKey) -> list[tuple[Copy, Link | None]]:
-    """Return the copies that an event stands behind, or did."""
-    rows = tx.execute(
-        f"SELECT {_COLUMNS}, s.link FROM source s JOIN copy c ON c.id = s.copy "
-        "WHERE s.account = ? AND s.calendar = ? AND s.event = ? ORDER BY c.id",
-        (key.account, key.calendar, key.event),
-    )
-    return [(_copy_in(row), _link(link) if link is not None else None) for *row, link in rows]
-
-
 def series_of_meeting(tx: Tx, uid: str, target: str) -> Copy | None:
     """Return the copy of a whole series on a target that something stands behind."""
     row = tx.execute(
-        f"SELECT {_COLUMNS} FROM copy c WHERE uid = ? AND original_start = '' AND target = ? AND series IS NULL AND "
+        f"SELECT {COLUMNS} FROM copy c WHERE uid = ? AND original_start = '' AND target = ? AND series IS NULL AND "
         "EXISTS (SELECT 1 FROM source s WHERE s.copy = c.id AND s.link IS NOT NULL)",
         (uid, target),
     ).fetchone()
-    return _copy_in(row) if row else None
+    return copy_in(row) if row else None
 
 
 def alone_dates(tx: Tx, series: Copy) -> list[Copy]:
     """Return the copies that dates of a series have by themselves on the target of its copy."""
     rows = tx.execute(
-        f"SELECT {_COLUMNS} FROM copy c WHERE uid = ? AND original_start != '' AND target = ? AND series IS NULL",
+        f"SELECT {COLUMNS} FROM copy c WHERE uid = ? AND original_start != '' AND target = ? AND series IS NULL",
         (series.uid, series.target),
     )
-    return [_copy_in(row) for row in rows.fetchall()]
-
-
-def drop_unwatched(tx: Tx, copy: int) -> None:
-    """Let calendars that nobody reads any more speak for a copy no longer, where one that is read does."""
-    tx.execute(
-        "UPDATE source SET link = NULL WHERE copy = ? AND link IS NOT NULL AND EXISTS (SELECT 1 FROM calendar c "
-        "WHERE c.account = source.account AND c.calendar = source.calendar AND NOT c.watched)",
-        (copy,),
-    )
-
-
-def states(tx: Tx, calendar: CalendarKey, ids: Iterable[str]) -> dict[str, dict[str, CopyState]]:
-    """Return how the copies stand of each of these events that has any, by target."""
-    wanted = list(ids)
-    found: dict[str, dict[str, CopyState]] = {}
-    for first in range(0, len(wanted), _CHUNK):
-        some = wanted[first : first + _CHUNK]
-        marks = ",".join("?" * len(some))
-        rows = tx.execute(
-            "SELECT s.event, c.target, c.state FROM source s JOIN copy c ON c.id = s.copy "
-            f"WHERE s.account = ? AND s.calendar = ? AND s.event IN ({marks}) "
-            "AND (s.link IS NOT NULL OR c.state = 'deleted')",
-            (calendar.account, calendar.calendar, *some),
-        )
-        for event, target, state in rows:
-            found.setdefault(event, {})[target] = state
-    return found
-
-
-def sources(tx: Tx, copy: int) -> list[Source]:
-    """Return the events behind a copy, those that were once among them."""
-    rows = tx.execute("SELECT account, calendar, event, link, place FROM source WHERE copy = ?", (copy,))
-    return [
-        Source(EventKey(account, calendar, event), _link(link) if link is not None else None, place)
-        for account, calendar, event, link, place in rows
-    ]
+    return [copy_in(row) for row in rows.fetchall()]
 
 
 def dates(tx: Tx, series: int) -> list[Copy]:
     """Return the single dates of a copied series that stand, or stood, for themselves."""
-    rows = tx.execute(f"SELECT {_COLUMNS} FROM copy c WHERE c.series = ? ORDER BY c.id", (series,))
-    return [_copy_in(row) for row in rows]
-
-
-def link(tx: Tx, key: EventKey, copy: int, wanted: Link | None, place: int) -> None:
-    """Let an event stand behind a copy, or no longer."""
-    tx.execute(
-        "INSERT INTO source (account, calendar, event, copy, link, place) VALUES (?, ?, ?, ?, ?, ?) "
-        "ON CONFLICT DO UPDATE SET link = excluded.link, place = excluded.place",
-        (key.account, key.calendar, key.event, copy, _encode(wanted) if wanted is not None else None, place),
-    )
-
-
-def unlink(tx: Tx, copy: int) -> None:
-    """Let no event stand behind a copy any more."""
-    tx.execute("UPDATE source SET link = NULL WHERE copy = ?", (copy,))
+    rows = tx.execute(f"SELECT {COLUMNS} FROM copy c WHERE c.series = ? ORDER BY c.id", (series,))
+    return [copy_in(row) for row in rows]
 
 
 def written(tx: Tx, copy: Copy, as_it_is: Event, content: Content, now: float) -> None:
@@ -229,12 +169,19 @@ def look_of(tx: Tx, copy: int, colour: str) -> None:
 
 
 def take_back_up(tx: Tx, copy: int) -> None:
-    """Let a copy that was left to itself follow its source again, now that there is one; not one that replaced it."""
-    tx.execute(
-        "UPDATE copy SET state = 'live', etag = NULL, content = NULL WHERE id = ? AND state = 'kept' AND NOT EXISTS "
-        "(SELECT 1 FROM deed WHERE deed.copy = copy.id AND verb = 'delete_original' AND deed.state = 'done')",
-        (copy,),
-    )
+    """Let a copy that was left to itself follow its source again, now that there is one."""
+    tx.execute("UPDATE copy SET state = 'live', etag = NULL, content = NULL WHERE id = ? AND state = 'kept'", (copy,))
+
+
+def replaced(tx: Tx, copy: Copy) -> bool:
+    """Say whether a copy took the place of its original: where that is back, a person wants it."""
+    question = "SELECT 1 FROM deed WHERE copy = ? AND verb = 'delete_original' AND state IN ('done', 'undone') LIMIT 1"
+    return copy.state == "kept" and tx.execute(question, (copy.id,)).fetchone() is not None
+
+
+def unmade(tx: Tx, copy: int) -> None:
+    """Note that the making of a copy is undone."""
+    tx.execute("UPDATE deed SET state = 'undone' WHERE copy = ? AND verb = 'mirror' AND state = 'done'", (copy,))
 
 
 def doubt(tx: Tx, copy: int) -> None:
@@ -266,24 +213,13 @@ def known(tx: Tx) -> int:
 
 def all_of(tx: Tx) -> list[Copy]:
     """Return every copy and date that we know of, series before their dates."""
-    rows = tx.execute(f"SELECT {_COLUMNS} FROM copy c ORDER BY c.series IS NOT NULL, c.id")
-    return [_copy_in(row) for row in rows]
-
-
-def with_copies(tx: Tx, calendar: CalendarKey, ids: Iterable[str]) -> set[str]:
-    """Return those of these events that have a copy by itself."""
-    found: set[str] = set()
-    for id_ in ids:
-        key = EventKey(calendar.account, calendar.calendar, id_)
-        live = (copy for copy, linked in of_source(tx, key) if linked is not None)
-        if any(copy.state == "live" and copy.series is None for copy in live):
-            found.add(id_)
-    return found
+    rows = tx.execute(f"SELECT {COLUMNS} FROM copy c ORDER BY c.series IS NOT NULL, c.id")
+    return [copy_in(row) for row in rows]
 
 
 def open_deeds(tx: Tx, copy: int) -> list[Deed]:
     """Return what is to be done about a copy and not finished."""
-    rows = tx.execute(f"SELECT {COLUMNS} FROM deed WHERE copy = ? AND {OPEN} ORDER BY id", (copy,))
+    rows = tx.execute(f"SELECT {ledger.COLUMNS} FROM deed WHERE copy = ? AND {OPEN} ORDER BY id", (copy,))
     return [deed_in(row) for row in rows]
 
 

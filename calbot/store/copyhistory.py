@@ -10,7 +10,7 @@ from calbot.actions import Action, LookUp, Mirror, RemoveCopy
 from calbot.copyrules import calendar_of
 from calbot.kinds import CopyState
 from calbot.model import CalendarKey, EventKey, Noun
-from calbot.store import calendars, copies, history, undoable
+from calbot.store import calendars, history, sourcing, undoable
 from calbot.store.database import Tx
 from calbot.store.history import MOST_TITLES, HeldRun, Past
 
@@ -65,7 +65,7 @@ def with_names(text: str, names: Mapping[str, str]) -> str:
 
 def standing(tx: Tx, key: EventKey) -> tuple[Standing, ...]:
     """Return the copies that an event stands behind now."""
-    return tuple(Standing(copy.target, copy.state) for copy, link in copies.of_source(tx, key) if link is not None)
+    return tuple(Standing(copy.target, copy.state) for copy, link in sourcing.of_source(tx, key) if link is not None)
 
 
 def with_copies(tx: Tx, key: EventKey, past: tuple[Past, ...], now: float) -> tuple[Past, ...]:

@@ -3,6 +3,8 @@
 from calbot.store.database import Tx
 
 KEEP_SECONDS = 30 * 86400.0
+BROUGHT_BACK = "copy_deleted_by_hand"
+"""The reason of deletions that were taken back at once, as a person had removed the copy."""
 
 
 def keep(tx: Tx, deed: int, whole: str, now: float) -> None:
@@ -16,14 +18,23 @@ def whole(tx: Tx, deed: int) -> str | None:
     return row[0] if row else None
 
 
+def renew(tx: Tx, deed: int, now: float) -> None:
+    """Keep an original from now on for the whole time: it was deleted just now."""
+    tx.execute("UPDATE original SET at = ? WHERE deed = ?", (now, deed))
+
+
 def room_at(tx: Tx, deed: int, now: float, most: int, within: float) -> float | None:
-    """Return when another original may be deleted, where `most` may within so many seconds; None: at once."""
+    """Return when another original may be deleted, where `most` may within so many seconds; None: at once.
+
+    Besides those that are deleted, those count that may be, and those that were for a moment.
+    """
     times = sorted(
         at
         for (at,) in tx.execute(
-            "SELECT coalesce(finished_at, started_at) FROM deed WHERE verb = 'delete_original' AND id != ? AND "
-            "(state IN ('done', 'undone') OR state = 'started') AND coalesce(finished_at, started_at) > ?",
-            (deed, now - within),
+            "SELECT coalesce(finished_at, started_at) AS at FROM deed WHERE verb = 'delete_original' AND id != ?1 AND "
+            "at BETWEEN ?2 AND ?3 AND (state IN ('done', 'undone') OR (state = 'skipped' AND reason = ?4) OR "
+            "((state = 'started' OR uncertain) AND EXISTS (SELECT 1 FROM original o WHERE o.deed = deed.id)))",
+            (deed, now - within, now, BROUGHT_BACK),
         )
     )
     return times[-most] + within if len(times) >= most else None

@@ -25,6 +25,12 @@ def in_use(tx: Tx) -> set[str]:
 def claim(tx: Tx, target: str, account: str, now: float) -> None:
     """Let this account write on a target from now on; what waits for that is its own to do."""
     tx.execute("INSERT OR REPLACE INTO target (calendar, account) VALUES (?, ?)", (target, account))
+    own = f"calendar = ? AND verb IN ('mirror', 'remove_copy') AND {OPEN}"
+    tx.execute(  # Two accounts may each have been asked for the same.
+        f"UPDATE deed SET state = 'superseded', finished_at = ? WHERE {own} AND id NOT IN "
+        f"(SELECT max(id) FROM deed WHERE {own} GROUP BY event, verb)",
+        (now, target, target),
+    )
     tx.execute(
         "UPDATE deed SET account = ?, state = CASE state WHEN 'held' THEN 'held' ELSE 'parked' END, retry_at = ?, "
         f"uncertain = 0 WHERE calendar = ? AND verb IN ('mirror', 'remove_copy') AND {OPEN}",

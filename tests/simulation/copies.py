@@ -118,8 +118,13 @@ class Copies:
         if any(one is not None and not one.on for one in eras):
             for target in self.world.calendars:
                 live = self._live((uid, start, target)) or (start and self._live((uid, "", target)))
-                had[target] = bool(live) if sure else None
+                had[target] = bool(live) if sure and (not live or self._was_asked(place, row.doc, target)) else None
         self.known[place] = Known(sign, eras, self._order, had, versions=[row.doc])
+
+    def _was_asked(self, place: Place, doc: Doc, target: str) -> bool:
+        """Whether a copy was asked for before the event changed just now, for sure."""
+        accounts = [account for account, calendars in self.watched.items() if place[0] in calendars]
+        return place in self.known and any(None not in self._links(one, place[0], doc, target) for one in accounts)
 
     def begin_era(self, era: Era) -> None:
         """Somebody is about to switch something: until `new_era` either may hold."""
@@ -505,8 +510,9 @@ class Copies:
             for id_ in mirrored
             if mirrored[id_] > self.made[id_]
         ]
-        alone = [id_ for id_ in self.made if "_" not in id_]
-        return found + [f"{id_}: made, and not told" for id_ in alone if not mirrored[id_]]
+        live = [id_ for id_, meeting in self.meetings.items() if self.made[id_] and self._live(meeting)]
+        found += [f"{id_}: made, and not told" for id_ in live if not mirrored[id_]]
+        return found + [f"internal: {one.reason_text}" for one in outcomes if one.reason == "internal"]
 
     # Small questions
 

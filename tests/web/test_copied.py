@@ -16,7 +16,7 @@ from calbot.kinds import OutcomeType
 from calbot.model import CalendarKey, Content, Copy, EventKey, Outcome
 from calbot.policy import Link, Mask, Match, Policy, Rule
 from calbot.settings import Settings
-from calbot.store import copies, history, ledger, outbox, targets
+from calbot.store import copies, history, ledger, outbox, sourcing, targets
 from calbot.store.copyhistory import Standing
 from calbot.store.ledger import Stay
 from tests.household import BOB, Household, wait
@@ -64,7 +64,7 @@ def a_copy(office: Office, one: str = "dinner") -> Copy:
     """The copy of an event, behind which that stands; it is written."""
     with office.database.write() as tx:
         copy = copies.of_meeting(tx, f"{one}@google.com", SHARED, NOW)
-        copies.link(tx, office.key(one), copy.id, Link(SHARED, Mask("busy"), "copies"), 0)
+        sourcing.link(tx, office.key(one), copy.id, Link(SHARED, Mask("busy"), "copies"), 0)
         return copy
 
 
