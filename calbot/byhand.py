@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+import msgspec
+
 from calbot.actions import Deed, LookUp, Mirror
 from calbot.content import read_back
 from calbot.copyrules import calendar_of
@@ -71,8 +73,10 @@ def _look_again(tx: Tx, run: Run, key: EventKey) -> None:
 
 def _changed_by_hand(tx: Tx, copy: Copy, change: Event, now: float) -> None:
     if copy.state == "planned" and copy.series is not None:
-        action = owed(tx, copy)
-        content = action.content if isinstance(action, Mirror) else read_back(change)
+        action, series = owed(tx, copy), copies.by_id(tx, copy.series)
+        plain = series.content.colour if series is not None and series.content is not None else ""
+        as_it_is = msgspec.structs.replace(read_back(change), colour=plain)
+        content = action.content if isinstance(action, Mirror) else as_it_is
         copies.written(tx, copy, change, content, now)
         if change.colour != content.colour:
             copies.look_of(tx, copy.id, change.colour or NO_COLOUR)

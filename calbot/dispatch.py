@@ -7,7 +7,7 @@ from functools import partial
 
 import msgspec
 
-from calbot.actions import Deed, DeleteOriginal, Invite, LookUp, Mirror, RemoveCopy, RestoreOriginal
+from calbot.actions import Deed, DeleteOriginal, Invite, LookUp, RestoreOriginal
 from calbot.cases import case_of
 from calbot.copyrules import guests_of_copy
 from calbot.copywork import DRY_RUN, MIRRORING_OFF, NO_WRITER
@@ -15,7 +15,7 @@ from calbot.deeds import UNEXPECTED, Decide, Never, Result, Task
 from calbot.errors import StoreError
 from calbot.gate import Gate
 from calbot.house import House
-from calbot.identity import is_copy
+from calbot.identity import is_copy, is_own_copy
 from calbot.inbox import Finished, Inbox
 from calbot.planner import BRAKE
 from calbot.ports import Calendars, Clock, Random
@@ -277,7 +277,7 @@ class Dispatch:
 
 
 def _series_in(deed: Deed) -> str | None:
-    """Return what is done one after the other: a copy, and the dates of it if it is a series."""
-    if not isinstance(deed.action, Mirror | RemoveCopy):
+    """Return what is done one after the other: a copy with its guests, and the dates of it if it is a series."""
+    if not is_own_copy(deed.key.event, "", ""):
         return None
     return f"{deed.key.calendar} {deed.key.event.partition('_')[0]}"

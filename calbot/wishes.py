@@ -42,7 +42,7 @@ def take_back(tx: Tx, deeds: Iterable[int], run_id: str, source: str, now: float
     said: list[Outcome | Notice] = []
     done: dict[EventKey, list[Deed]] = {}
     planned: list[Deed] = []
-    for deed in filter(None, (ledger.by_id(tx, number) for number in deeds)):
+    for deed in _with_guests(tx, deeds):
         if isinstance(deed.action, Mirror | DeleteOriginal):
             planned += unmade(tx, deed, run_id, source, now)
             if deed.state in {"planned", "parked", "held"}:
@@ -61,13 +61,23 @@ def take_back(tx: Tx, deeds: Iterable[int], run_id: str, source: str, now: float
     actions = {key: _retract(tx, own) for key, own in done.items()}
     for key, action in list(actions.items()):
         actions |= _on_dates(tx, key, action, actions)
-    planned += [
+    retracts = [
         ledger.add(tx, key, action, "planned", now, run_id=run_id, source=source, seen_at=now)
         for key, action in actions.items()
         if ledger.open_deed(tx, key, "retract") is None
     ]
     outbox.put(tx, said, now, random)
-    return Planned(tuple(planned), frozenset(dropped))
+    return Planned((*retracts, *planned), frozenset(dropped))
+
+
+def _with_guests(tx: Tx, numbers: Iterable[int]) -> list[Deed]:
+    """Return these deeds, and the invitations to copies that they have made: guests are told before a copy goes."""
+    deeds = {deed.id: deed for number in numbers if (deed := ledger.by_id(tx, number)) is not None}
+    for deed in list(deeds.values()):
+        waits = ledger.open_deed(tx, deed.key, "invite")
+        if isinstance(deed.action, Mirror):
+            deeds |= {one.id: one for one in (*ledger.done(tx, deed.key), waits) if one is not None}
+    return list(deeds.values())
 
 
 def _retract(tx: Tx, deeds: list[Deed]) -> Retract:

@@ -39,8 +39,9 @@ def by_token(tx: Tx, token: str, before: float) -> list[int] | None:
 
 def of_event(tx: Tx, event_id: str, before: float) -> list[int]:
     """Return the deeds about the event of this id, on whatever calendar, and about its copies."""
-    about = "(event = ? OR copy IN (SELECT copy FROM source WHERE event = ?))"
-    return _numbers(tx, f"{about} AND {_LIVE}", before, (event_id, event_id))
+    own = "SELECT copy FROM source WHERE event = ?"
+    about = f"(event = ? OR copy IN ({own}) OR event IN (SELECT event_id FROM copy WHERE id IN ({own})))"
+    return _numbers(tx, f"{about} AND {_LIVE}", before, (event_id, event_id, event_id))
 
 
 def of_run(tx: Tx, run_id: str, before: float) -> list[int]:
