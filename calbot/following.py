@@ -29,12 +29,11 @@ def follow(tx: Tx, key: EventKey, change: Change, links: tuple[Link, ...] | None
     before = [(copy, link) for copy, link in sourcing.of_source(tx, key) if copy.series is None]
     known = {copy.target: copy for copy, _ in before}
     linked = {copy.id for copy, link in before if link is not None}
-    kept = {copy.id for copy, link in before if (link is not None and link.keep) or copies.replaced(tx, copy)}
     touched = set(linked)
     for link in links or ():
         copy = known.get(link.target) or copies.of_meeting(tx, change.ical_uid or change.id, link.target, now)
         stays = msgspec.structs.replace(link, delete_original=False, guests=(), keep=True)
-        sourcing.link(tx, key, copy.id, stays if copy.id in kept else link, place)
+        sourcing.link(tx, key, copy.id, stays if _is_kept(tx, copy) else link, place)
         sourcing.drop_unwatched(tx, copy.id)
         copies.take_back_up(tx, copy.id)
         touched.add(copy.id)
@@ -47,6 +46,12 @@ def follow(tx: Tx, key: EventKey, change: Change, links: tuple[Link, ...] | None
                 sourcing.link(tx, key, copy.id, None, place)
                 touched |= _free_dates(tx, copy, now)
     return touched
+
+
+def _is_kept(tx: Tx, copy: Copy) -> bool:
+    """Say whether a person wants the original of a copy to stay: what one account knows of that holds for all."""
+    behind = sourcing.sources(tx, copy.id)
+    return copies.replaced(tx, copy) or any(one.link is not None and one.link.keep for one in behind)
 
 
 def _leave(tx: Tx, key: EventKey, gone: Gone, place: int, now: float) -> set[int]:

@@ -1,6 +1,6 @@
 """Copies on target calendars: what we wrote there, and how each stands."""
 
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -56,9 +56,17 @@ def on_target(tx: Tx, target: str, event_id: str) -> Copy | None:
     return copy_in(row) if row else None
 
 
-def unlike_written(tx: Tx, target: str, changes: Iterable[Change]) -> list[Change]:
-    """Return those of the changes of a target that are not our own writes: they have another version."""
-    etags = dict(tx.execute("SELECT event_id, etag FROM copy WHERE target = ?", (target,)).fetchall())
+def unlike_written(tx: Tx, target: str, changes: Sequence[Change]) -> list[Change]:
+    """Return those of the changes of a target that are not our own writes: they have another version.
+
+    A date of a copied series that we have not written is among them.
+    """
+    ids = {one.id for one in changes} | {one.series for one in changes if one.series is not None}
+    etags: dict[str, str | None] = {}
+    for some in _chunks(sorted(ids)):
+        marks = ",".join("?" * len(some))
+        question = f"SELECT event_id, etag FROM copy WHERE target = ? AND event_id IN ({marks})"
+        etags |= dict(tx.execute(question, (target, *some)).fetchall())
     return [
         one
         for one in changes
@@ -66,6 +74,10 @@ def unlike_written(tx: Tx, target: str, changes: Iterable[Change]) -> list[Chang
         or (one.id in etags and etags[one.id] != one.etag)
         or (one.id not in etags and one.series in etags)
     ]
+
+
+def _chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    yield from (ids[first : first + _CHUNK] for first in range(0, len(ids), _CHUNK))
 
 
 def of_meeting(

@@ -192,7 +192,7 @@ class Copies:
             wrong.append(f"somebody is told: {change.query}, {change.mails} mails")
         off = not self.era.on and (self.until_now is None or not self.until_now.on)
         if off and root not in self.on_their_way and change.event not in self.on_their_way:
-            wrong.append("copies are switched off")
+            wrong.append(f"copies are switched off; {self._history(uid, target)}")
         live = change.after is not None and change.after["status"] != "cancelled"
         was = change.before is not None and change.before["status"] != "cancelled"
         if live and change.after is not None and change.after.get("attendees"):
@@ -365,7 +365,9 @@ class Copies:
                 views.append(
                     [self._ranked(account, calendar, doc, link) for link in self._links(account, calendar, doc, target)]
                 )
-        return _chosen(views)
+        found = _chosen(views)
+        whole = uid.partition("_R")[0] + "@google.com"
+        return [*found, None] if "_R" in uid and (whole, "", target) in self.barred else found
 
     def _of_date(self, uid: str, start: str, target: str) -> list[Wanted]:
         """Everything that one date of a copied series may rightly be: its own story, or that of its series."""
@@ -382,8 +384,9 @@ class Copies:
                 views.append([self._ranked(account, calendar, None, None)])
             else:
                 its = self._links(account, calendar, exception, target)
-                newer = self.known[calendar, series["id"]].order > self.known[calendar, exception["id"]].order
-                its += [link for link in links if newer or None in links]
+                own_eras, series_order = self.known[calendar, exception["id"]], self.known[calendar, series["id"]].order
+                stays = any(era is None or target not in asked(series, calendar, account, era) for era in own_eras.eras)
+                its += [link for link in links if stays or series_order > own_eras.order or None in links]
                 views.append([self._ranked(account, calendar, exception, link) for link in dict.fromkeys(its)])
         return _chosen(views)
 
