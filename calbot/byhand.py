@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 import msgspec
 
-from calbot.actions import Deed, LookUp, Mirror
-from calbot.content import read_back
+from calbot.actions import Deed, LookUp, Mirror, RemoveCopy
+from calbot.content import differences, read_back
 from calbot.copyrules import calendar_of
 from calbot.copywork import Written, taken_away, write_down
 from calbot.following import NO_COLOUR, owed
@@ -36,6 +36,8 @@ def noticed(tx: Tx, run: Run, calendar: CalendarKey, changes: Iterable[Change]) 
         under_way = copies.open_deeds(tx, copy.id)
         if any(deed.uncertain and deed.state == "parked" for deed in under_way):
             _settle_first(tx, under_way, run.now)
+        elif any(_is_doing(deed, change) for deed in under_way):
+            continue
         elif any(deed.state == "started" for deed in under_way):
             _look_again(tx, run, EventKey(calendar.account, calendar.calendar, change.id))
         elif isinstance(change, Gone):
@@ -45,6 +47,16 @@ def noticed(tx: Tx, run: Run, calendar: CalendarKey, changes: Iterable[Change]) 
             touched.add(copy.id)
     more = write_down(tx, run, calendar.account, touched, 0)
     return Written(more.deeds, (*said, *more.said))
+
+
+def _is_doing(deed: Deed, change: Change) -> bool:
+    """Say whether a change is what a deed under way is to bring about."""
+    action = deed.action
+    if deed.state != "started":
+        return False
+    if isinstance(change, Gone):
+        return isinstance(action, RemoveCopy)
+    return isinstance(action, Mirror) and not differences(action.content, read_back(change))
 
 
 def _date(tx: Tx, target: str, change: Change, now: float) -> Copy | None:
@@ -87,4 +99,10 @@ def _changed_by_hand(tx: Tx, copy: Copy, change: Event, now: float) -> None:
     elif copy.state == "live" and copy.content is not None:
         action = owed(tx, copy)
         ours = {copy.content.colour, action.content.colour if isinstance(action, Mirror) else copy.content.colour}
-        copies.look_of(tx, copy.id, copy.colour if change.colour in ours else change.colour or NO_COLOUR)
+        chosen = copy.colour if change.colour in ours else change.colour or NO_COLOUR
+        colour = "" if chosen == NO_COLOUR else chosen or copy.content.colour
+        meant = msgspec.structs.replace(copy.content, colour=colour)
+        if differences(meant, read_back(change)):
+            copies.look_of(tx, copy.id, chosen)
+        else:  # Nothing else is new: so the next write need not look first.
+            copies.written(tx, msgspec.structs.replace(copy, colour=chosen), change, meant, now)

@@ -14,7 +14,7 @@ from calbot.planner import Verdict, decided_anew
 from calbot.policy import Case
 from calbot.ports import Random
 from calbot.record import enter
-from calbot.store import calendars, copies, fates, sourcing
+from calbot.store import calendars, copies, fates, ledger, sourcing
 from calbot.store.database import Tx
 from calbot.telling import Run
 
@@ -56,13 +56,13 @@ def _taking_its_place(tx: Tx, deed: Deed, written: Event, run: Run, random: Rand
     case = Case(calendar=calendar, policy=run.policy, now=run.now, fates=fates.of_event(tx, key))
     planned = originalwork.plan(tx, run, copy)
     deeds = [*planned.deeds]
-    for source in sourcing.sources(tx, copy.id):
-        link = source.link
-        if link is not None and link.delete_original:
-            guests = originalwork.still_wanted(tx, copy, link.guests)
-            invite = guests_of_copy(written, Invite(written, guests, link.rule, link.send_updates), case)
-            if isinstance(invite, Invite):
-                deeds += enter(tx, run, [(key, Verdict(action=invite))], 0, random)
+    links = [one.link for one in sourcing.sources(tx, copy.id) if one.link is not None and one.link.delete_original]
+    if links and ledger.open_deed(tx, key, "invite") is None:
+        guests = originalwork.still_wanted(tx, copy, [guest for link in links for guest in link.guests])
+        asked = Invite(written, tuple(dict.fromkeys(guests)), links[0].rule, links[0].send_updates)
+        invite = guests_of_copy(written, asked, case)
+        if isinstance(invite, Invite):
+            deeds += enter(tx, run, [(key, Verdict(action=invite))], 0, random)
     return Written(tuple(deeds), planned.said)
 
 

@@ -416,6 +416,8 @@ class Copies:
             return [] if copy is None else ["the copy that a person deleted is there"]
         if wanted is None and stays:
             return ["the copy is gone, and so is its original"] if copy is None else []
+        if wanted is None and any(self._is_of(key, uid) for key in self.moved):
+            return []
         if wanted is None:
             return [] if copy is None else ["there is a copy that nothing asks for"]
         source, mask = wanted
