@@ -34,6 +34,8 @@ def noticed(tx: Tx, run: Run, calendar: CalendarKey, changes: Iterable[Change]) 
         if copy is None or (isinstance(change, Event) and change.etag == copy.etag):
             continue
         under_way = copies.open_deeds(tx, copy.id)
+        if copy.series is not None and any(deed.state == "started" for deed in copies.open_deeds(tx, copy.series)):
+            continue  # Its series is being written or taken away, and it with that.
         if any(deed.uncertain and deed.state == "parked" for deed in under_way):
             _settle_first(tx, under_way, run.now)
         elif any(_is_doing(deed, change) for deed in under_way):
@@ -41,7 +43,8 @@ def noticed(tx: Tx, run: Run, calendar: CalendarKey, changes: Iterable[Change]) 
         elif any(deed.state == "started" for deed in under_way):
             _look_again(tx, run, EventKey(calendar.account, calendar.calendar, change.id))
         elif isinstance(change, Gone):
-            said += taken_away(tx, copy, run.now) if copy.state in {"live", "planned"} else []
+            by_google = copy.series is not None and copy.state == "planned" and copy.content is not None
+            said += taken_away(tx, copy, run.now) if copy.state in {"live", "planned"} and not by_google else []
         else:
             _changed_by_hand(tx, copy, change, run.now)
             touched.add(copy.id)

@@ -11,6 +11,7 @@ from calbot.model import Content, Event, Noun
 from calbot.ports import Calendars
 
 MOST_VERSIONS = 5
+BELIEVED_ABSENT = 2
 WRITES = frozenset({"writer", "owner"})
 
 
@@ -49,16 +50,11 @@ class IdTaken(Noun, frozen=True):
 Ending = Copied | Removed | TakenAway | StandsAlone | NoPlace | LeftToOthers | IdTaken
 
 
-def keep_copy(mirror: Mirror, calendars: Calendars) -> Ending:
-    """Make the copy show what it should. Raises the errors of the Calendars port."""
+def keep_copy(mirror: Mirror, attempts: int, calendars: Calendars) -> Ending:
+    """Make the copy show what it should; `attempts` were made before. Raises the errors of the Calendars port."""
     copy = mirror.copy
     if copy.series is not None:
-        try:
-            return _write(mirror, calendars, revive=copy.state == "retired")
-        except Deleted:
-            return TakenAway()
-        except NotFound:
-            return NoPlace()
+        return _keep_date(mirror, attempts, calendars)
     if copy.state == "retired":
         return _revive(mirror, calendars)
     if copy.state == "live" and copy.etag is not None:
@@ -68,6 +64,21 @@ def keep_copy(mirror: Mirror, calendars: Calendars) -> Ending:
     except AlreadyExists:
         return _adopt(mirror, calendars)
     return Copied(written, mirror.content, copy.colour)
+
+
+def _keep_date(mirror: Mirror, attempts: int, calendars: Calendars) -> Ending:
+    """Write one date of the copy of a series; what we have taken away, or Google with the series, comes back."""
+    copy = mirror.copy
+    again = copy.state == "retired" or (copy.state == "planned" and copy.content is not None)
+    try:
+        return _write(mirror, calendars, revive=again)
+    except Deleted:
+        return TakenAway()
+    except NotFound:
+        if attempts < BELIEVED_ABSENT:  # Right after its series was made, or by who may see the calendar no longer.
+            raise
+        calendars.get(copy.target, copy.event_id.rpartition("_")[0])
+        return NoPlace()
 
 
 def take_copy(remove: RemoveCopy, calendars: Calendars) -> Ending:

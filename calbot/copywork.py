@@ -1,6 +1,7 @@
 """Copies as rows of the ledger: written down where something is owed, and closed by what came of it."""
 
 from collections.abc import Iterable
+from itertools import chain
 
 import msgspec
 
@@ -58,7 +59,7 @@ def write_down(tx: Tx, run: Run, account: str, touched: Iterable[int], room: int
     deeds: list[Deed] = []
     said: list[Outcome | Notice] = []
     # Dates are asked after the deeds of their series are written down: they wait for those.
-    for action in (*wanted, *(found for copy in dates if (found := _due(tx, copy, run.now)) is not None)):
+    for action in chain(wanted, (found for copy in dates if (found := _due(tx, copy, run.now)) is not None)):
         if stay is not None and is_removal(action):
             deed = _add(tx, run, account, action, "held", stay)
             said.append(told(tx, "held", deed, reason=BRAKE, reason_text=stay.text))
@@ -125,15 +126,31 @@ def _due(tx: Tx, copy: Copy, now: float) -> Mirror | RemoveCopy | None:
         return None
     if any(isinstance(deed.action, DeleteOriginal) and deed.uncertain for deed in under_way):
         return None
-    action = owed(tx, copy) or _lost_insert(tx, copy, under_way)
+    action = owed(tx, copy)
     own = [deed for deed in under_way if isinstance(deed.action, Mirror | RemoveCopy)]
     if action is not None and any(type(deed.action) is type(action) for deed in own):
         return None
-    if action is None and own and copies.dates(tx, copy.id):  # Its dates wait for it.
+    if action is None and any(isinstance(deed.action, Mirror) for deed in own) and copies.dates(tx, copy.id):
         return None
     for deed in under_way if isinstance(action, RemoveCopy) else own:
         ledger.supersede(tx, deed, now)
+    if any(deed.uncertain for deed in own):
+        _doubt(tx, copy, own, now)
+        doubted = copies.by_id(tx, copy.id)
+        return owed(tx, doubted) if doubted is not None else None
     return action
+
+
+def _doubt(tx: Tx, copy: Copy, lost: Iterable[Deed], now: float) -> None:
+    """Note that nobody knows how a copy is, as the answer to a write was lost that is not repeated."""
+    for deed in lost:
+        if copy.series is not None:
+            copies.doubt(tx, copy.id)
+        elif isinstance(deed.action, RemoveCopy):
+            copies.stand(tx, copy.id, "retired", now)
+        elif copy.state != "retired" or not has_source(tx, copy):
+            copies.stand(tx, copy.id, "live", now)
+            copies.forget_content(tx, copy.id)
 
 
 def refreshed(tx: Tx, deed: Deed, policy: Policy, now: float) -> Deed | None:
@@ -147,6 +164,12 @@ def refreshed(tx: Tx, deed: Deed, policy: Policy, now: float) -> Deed | None:
     action = _by_now(tx, row)
     if action is None:
         ledger.supersede(tx, row, now)
+        copy = copies.by_id(tx, row.action.copy.id) if isinstance(row.action, Mirror | RemoveCopy) else None
+        if copy is not None and (deed.uncertain or row.state == "started"):
+            _doubt(tx, copy, [row], now)
+        if copy is not None:
+            run = Run(id=row.run_id, source=row.source, seen_at=row.seen_at or now, now=now, policy=policy)
+            write_down(tx, run, row.key.account, [copy.id], 0, approved=row.approved)
         return None
     writer = targets.writer(tx, action.copy.target)
     if writer is not None and writer != row.key.account:
@@ -159,14 +182,6 @@ def refreshed(tx: Tx, deed: Deed, policy: Policy, now: float) -> Deed | None:
     return msgspec.structs.replace(row, action=action, uncertain=deed.uncertain)
 
 
-def _lost_insert(tx: Tx, copy: Copy, under_way: list[Deed]) -> RemoveCopy | None:
-    """Return the removal of a copy that nobody wants and that may be there all the same: an answer was lost."""
-    unsure = [deed.action for deed in under_way if deed.uncertain and isinstance(deed.action, Mirror)]
-    if copy.state != "planned" or copy.series is not None or not unsure or has_source(tx, copy):
-        return None
-    return RemoveCopy(copy, unsure[0].event, unsure[0].source, unsure[0].rule, unsure[0].stamp)
-
-
 def _by_now(tx: Tx, row: Deed) -> Mirror | RemoveCopy | None:
     """Return what a row of the ledger about a copy comes to by now; None when nothing is to be done any more."""
     before = row.action
@@ -176,8 +191,6 @@ def _by_now(tx: Tx, row: Deed) -> Mirror | RemoveCopy | None:
     if isinstance(before, RemoveCopy) and before.by_person:
         return msgspec.structs.replace(before, copy=copy)
     action = owed(tx, copy)
-    if isinstance(before, RemoveCopy) and copy.state == "planned" and not has_source(tx, copy):
-        return before
     if action is None and isinstance(before, Mirror) and copy.state == "live" and copies.dates(tx, copy.id):
         return msgspec.structs.replace(before, copy=copy, content=copy.content or before.content)
     if type(action) is not type(before):
@@ -209,6 +222,9 @@ def ended(tx: Tx, deed: Deed, ending: Ending, run: Run) -> Written:
     if not isinstance(action, Mirror | RemoveCopy):
         return Written()
     copy, now = action.copy, run.now
+    row = ledger.by_id(tx, deed.id)
+    if row is None or row.state not in {"started", "parked"} or row.key.account != deed.key.account:
+        return NOTHING  # Another account has taken over, and looks for itself.
     touched = {copy.id}
     said: list[Outcome | Notice] = []
     match ending:
@@ -226,6 +242,9 @@ def ended(tx: Tx, deed: Deed, ending: Ending, run: Run) -> Written:
             copies.stand(tx, copy.id, "deleted" if _by_person(action) else "retired", now)
             if _by_person(action):
                 copies.unmade(tx, copy.id)
+            for date in copies.dates(tx, copy.id):  # They are gone with it.
+                if date.state in {"live", "planned"}:
+                    copies.stand(tx, date.id, "retired", now)
             if copy.series is None:
                 said.append(told(tx, "copy_removed", deed, reason_text=_why_removed(tx, action)))
         case LeftToOthers():

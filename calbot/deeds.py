@@ -133,7 +133,7 @@ def carry_out(task: Task, calendars: Calendars, decide: Decide) -> Result:
             case Retract():
                 return take_back(deed, deed.action, calendars)
             case Mirror():
-                return keep_copy(deed.action, calendars)
+                return keep_copy(deed.action, deed.attempts, calendars)
             case RemoveCopy():
                 return take_copy(deed.action, calendars)
             case DeleteOriginal() as action:

@@ -22,7 +22,7 @@ from calbot.ports import Calendars, Clock, Random
 from calbot.rules import judge
 from calbot.settle import Context, Settled, settle
 from calbot.slots import SLOTS, Slots
-from calbot.store import ledger, originals, outbox, parked, switches
+from calbot.store import ledger, originals, outbox, parked, switches, targets
 from calbot.store.database import Database
 from calbot.sync import Passed
 from calbot.wishes import Planned
@@ -226,6 +226,8 @@ class Dispatch:
             ledger.start(tx, [task.deed for task in going], now)
             outbox.put(tx, [*gate.said], now, self._random)
             self._next_parked = parked.next_due(tx, self._account, now)
+        if len(going) < len(ready):  # What was put down for another account, or instead of what was pointless.
+            self._house.wake({*targets.writers(self._database.read()).values()})
         self._drop(frozenset(task.deed.id for task in ready))
         for task in going:
             self._submit(task, google)

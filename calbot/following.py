@@ -12,6 +12,7 @@ from calbot.model import CalendarKey, Change, Content, Copy, Event, EventKey, Go
 from calbot.policy import Link
 from calbot.store import calendars, copies, sourcing, switches
 from calbot.store.database import Tx
+from calbot.store.sourcing import Source
 
 NO_COLOUR = "none"
 """What stands for the colour of the calendar where a person chose it for a copy."""
@@ -35,10 +36,13 @@ def follow(tx: Tx, key: EventKey, change: Change, links: tuple[Link, ...] | None
         stays = msgspec.structs.replace(link, delete_original=False, guests=(), keep=True)
         sourcing.link(tx, key, copy.id, stays if _is_kept(tx, copy) else link, place)
         sourcing.drop_unwatched(tx, copy.id)
-        copies.take_back_up(tx, copy.id)
+        if copy.state == "kept":
+            copies.take_back_up(tx, copy.id)
         touched.add(copy.id)
         if change.recurrence and copy.id not in linked:
             touched |= _gather_dates(tx, key, copy, link, place, now)
+    if change.recurrence:
+        touched |= {date.id for copy in linked for date in copies.dates(tx, copy)}
     if links is not None:
         wanted = {link.target for link in links}
         for target, copy in known.items():
@@ -156,7 +160,7 @@ def _free_dates(tx: Tx, parent: Copy, now: float) -> set[int]:
             if source.link is None:
                 continue
             sourcing.link(tx, source.key, date.id, None, source.place)
-            if calendars.event(tx, source.key) is not None and not _is_of(tx, source.key, parent):
+            if calendars.event(tx, source.key) is not None and _has_a_copy_alone(tx, source, parent):
                 alone = copies.of_meeting(tx, parent.uid, parent.target, now, original_start=date.original_start)
                 sourcing.link(tx, source.key, alone.id, source.link, source.place)
                 touched.add(alone.id)
@@ -173,12 +177,18 @@ def by_itself(tx: Tx, date: Copy, now: float) -> set[int]:
     return {alone.id}
 
 
-def _is_of(tx: Tx, date: EventKey, series: Copy) -> bool:
-    """Say whether a date's account had the whole series behind this copy."""
-    return any(
-        (source.key.account, source.key.calendar) == (date.account, date.calendar)
+def _has_a_copy_alone(tx: Tx, date: Source, series: Copy) -> bool:
+    """Say whether a date is to have a copy by itself when the copy of its series goes.
+
+    Its account sees no series; or the series is there, and a rule asks for the date but not for the series.
+    """
+    own = [
+        source.key
         for source in sourcing.sources(tx, series.id)
-    )
+        if (source.key.account, source.key.calendar) == (date.key.account, date.key.calendar)
+    ]
+    asked = date.link is not None and not date.link.inherits
+    return not own or (asked and any(calendars.event(tx, key) is not None for key in own))
 
 
 def owed(tx: Tx, copy: Copy) -> Mirror | RemoveCopy | None:
@@ -195,7 +205,7 @@ def owed(tx: Tx, copy: Copy) -> Mirror | RemoveCopy | None:
     if not behind:
         gone = copy.state == "live" or (parent is not None and copy.state == "planned")
         return RemoveCopy(copy, _as_shown(copy), any_source(tx, copy), stamp=_stamp(tx, copy)) if gone else None
-    if parent is not None and copy.state == "planned" and behind[0].of_series:
+    if parent is not None and copy.state == "planned" and copy.content is None and behind[0].of_series:
         return None
     wanted = _wanted(tx, copy, behind)
     return wanted if wanted is not None and not (copy.state == "live" and copy.content == wanted.content) else None
@@ -220,18 +230,28 @@ def _behind(tx: Tx, copy: Copy) -> list[_Behind]:
     """Return the events that stand behind a copy, the first one the one whose word counts."""
     found = [
         _Behind(source.key, source.link, calendars.event(tx, source.key), source.place)
-        for source in sourcing.sources(tx, copy.id)
+        for source in _speaking(tx, copy)
         if source.link is not None
     ]
     return sorted(found, key=_Behind.rank)
 
 
+def _speaking(tx: Tx, copy: Copy) -> list[Source]:
+    """Return the sources of a copy; calendars that nobody reads any more have no say where others have one."""
+    every = sourcing.sources(tx, copy.id)
+    watched = [source for source in every if calendars.is_watched(tx, source.key)]
+    return watched if any(source.link is not None for source in watched) else every
+
+
 def _behind_date(tx: Tx, date: Copy, parent: Copy) -> list[_Behind]:
     """Return what stands behind one date: each source of its series, unless that has cancelled it or left it out."""
-    own = {(source.key.account, source.key.calendar): source for source in sourcing.sources(tx, date.id)}
+    own = {(source.key.account, source.key.calendar): source for source in _speaking(tx, date)}
     found = []
     for one in _behind(tx, parent):
         source = own.get((one.key.account, one.key.calendar))
+        organiser = one.event is not None and one.event.organised_by_us
+        if organiser and source is not None and source.link is None and calendars.event(tx, source.key) is None:
+            return []  # Who organises it has cancelled the date, for everybody.
         if source is None:
             found.append(msgspec.structs.replace(one, of_series=True))
         elif source.link is not None:
@@ -262,7 +282,8 @@ def _wanted(tx: Tx, copy: Copy, behind: Sequence[_Behind]) -> Mirror | None:
         content = msgspec.structs.replace(content, colour="" if copy.colour == NO_COLOUR else copy.colour)
     if copy.series is not None:
         content = msgspec.structs.replace(content, recurrence=())
-    return Mirror(copy, event, first.key, content, first.link.rule, _stamp(tx, copy))
+    stamp = stamp_with_others(copies.stamp(tx, copy.id), _stamp(tx, copy))
+    return Mirror(copy, event, first.key, content, first.link.rule, stamp)
 
 
 def has_source(tx: Tx, copy: Copy) -> bool:
@@ -272,8 +293,7 @@ def has_source(tx: Tx, copy: Copy) -> bool:
 
 def _stamp(tx: Tx, copy: Copy) -> str:
     """Return what says on Google that a copy is ours, and of which meeting, in words that tell nobody anything."""
-    ours = f"{switches.fact(tx, 'iid') or ''} {meeting_mark(copy.uid, copy.original_start)}"
-    return stamp_with_others(copies.stamp(tx, copy.id), ours)
+    return f"{switches.fact(tx, 'iid') or ''} {meeting_mark(copy.uid, copy.original_start)}"
 
 
 def meeting_mark(uid: str, original_start: str) -> str:

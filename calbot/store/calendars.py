@@ -67,6 +67,13 @@ def ever_read(tx: Tx) -> set[CalendarKey]:
     return {CalendarKey(account, calendar) for account, calendar in rows}
 
 
+def is_watched(tx: Tx, key: EventKey) -> bool:
+    """Say whether the calendar of an event is read, as far as is known."""
+    question = "SELECT watched FROM calendar WHERE account = ? AND calendar = ?"
+    row = tx.execute(question, (key.account, key.calendar)).fetchone()
+    return row is None or bool(row[0])
+
+
 def last_successes(tx: Tx, account: str) -> dict[str, float]:
     """Return when each calendar of the account was last synced."""
     rows = tx.execute(
@@ -93,9 +100,8 @@ def _note_dates(tx: Tx, calendar_id: int, changes: Iterable[Change]) -> None:
     """Remember which dates of series are cancelled: Google names them once, and they stay so."""
     for change in changes:
         if change.series is None:
-            if isinstance(change, Gone):
-                tx.execute("DELETE FROM cancelled_date WHERE calendar_id = ? AND series = ?", (calendar_id, change.id))
-        elif isinstance(change, Gone):
+            continue
+        if isinstance(change, Gone):
             tx.execute(
                 "INSERT OR REPLACE INTO cancelled_date (calendar_id, series, id, original_start) VALUES (?, ?, ?, ?)",
                 (calendar_id, change.series, change.id, change.original_start),

@@ -197,8 +197,13 @@ def unmade(tx: Tx, copy: int) -> None:
 
 
 def doubt(tx: Tx, copy: int) -> None:
-    """Forget what a copy shows: Google may have changed it with its series, or a person brought it back."""
-    tx.execute("UPDATE copy SET state = 'planned', etag = NULL, content = NULL WHERE id = ?", (copy,))
+    """Note that nobody knows how a date is: Google may have changed it with its series."""
+    tx.execute("UPDATE copy SET state = 'planned', etag = NULL WHERE id = ?", (copy,))
+
+
+def forget_content(tx: Tx, copy: int) -> None:
+    """Forget what a copy shows."""
+    tx.execute("UPDATE copy SET etag = NULL, content = NULL WHERE id = ?", (copy,))
 
 
 def next_generation(tx: Tx, copy: Copy, now: float) -> None:

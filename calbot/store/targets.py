@@ -40,14 +40,17 @@ def claim(tx: Tx, target: str, account: str, now: float) -> None:
     )
     tx.execute(
         "UPDATE deed SET account = ?, state = CASE state WHEN 'held' THEN 'held' ELSE 'parked' END, retry_at = ?, "
-        f"uncertain = 0 WHERE calendar = ? AND verb IN ('mirror', 'remove_copy') AND {OPEN}",
+        "uncertain = (uncertain OR state = 'started') "
+        f"WHERE calendar = ? AND verb IN ('mirror', 'remove_copy') AND {OPEN}",
         (account, now, target),
     )
 
 
 def hand_over(tx: Tx, deed: int, account: str) -> None:
     """Let the account that writes on a target by now do what another one was to do there."""
-    tx.execute("UPDATE deed SET account = ?, state = 'parked', retry_at = 0 WHERE id = ?", (account, deed))
+    tx.execute(  # It may have been asked for the same already.
+        "UPDATE OR IGNORE deed SET account = ?, state = 'parked', retry_at = 0 WHERE id = ?", (account, deed)
+    )
 
 
 def release(tx: Tx, target: str, account: str) -> bool:

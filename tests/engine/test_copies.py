@@ -351,6 +351,26 @@ def test_a_series_cut_in_two_is_two_copies(simulate: Simulate) -> None:
     assert len(rest) == 7 and {date["summary"] for date in rest.values()} == {"Choir, later"}
 
 
+def test_the_second_half_of_a_series_gets_no_copy_that_no_rule_asks_for(simulate: Simulate) -> None:
+    """The copy of the whole was deleted by hand, and the rule is gone since."""
+    simulation = begun(simulate, ruled(Rule("work", mirror=WORK)))
+    event = simulation.create(**WEEKLY)
+    simulation.until_quiet()
+    simulation.google.delete_event(WORK, the_copy(simulation, WORK)["id"])
+    simulation.until_quiet()
+    simulation.restart(ruled(Rule("parties", match=Match(title="Party"), mirror=FAMILY)))
+    simulation.until_quiet()
+
+    simulation.google.edit_event(ANNA, event, {"recurrence": ["RRULE:FREQ=WEEKLY;UNTIL=20261208T180000Z"]})
+    second: Doc = {"id": f"{event}_R20261215T180000", "iCalUID": f"{event}_R20261215T180000@google.com"}
+    start = {"dateTime": "2026-12-15T20:00:00+01:00", "timeZone": "Europe/Berlin"}
+    second |= {"start": start, "end": {**start, "dateTime": "2026-12-15T22:00:00+01:00"}, "summary": "Choir, later"}
+    simulation.google.put_raw(ANNA, {**second, "recurrence": ["RRULE:FREQ=WEEKLY;COUNT=7"]})
+    simulation.until_quiet()
+
+    assert copies(simulation, WORK) == []
+
+
 # One copy of one meeting
 
 
@@ -505,6 +525,39 @@ def test_three_calendars_in_a_ring_have_two_copies_of_three_events(simulate: Sim
     simulation.until_quiet()
 
     assert {b: [copy["summary"] for copy in copies(simulation, b)] for _, b in ring} == {b: [a] for a, b in ring}
+
+
+def test_a_date_that_was_shared_before_its_series_is_there_once(simulate: Simulate) -> None:
+    """Anna had the series before Calbot; Carol is invited to one date, and later to all of it."""
+    simulation = simulate(settings=CENTRAL, signed_in=(ANNA, CAROL))
+    furnish(simulation.world)
+    event = simulation.create(**WEEKLY)
+    simulation.until_quiet()
+    edit(simulation, f"{event}_{SECOND}", summary="Choir, late")
+    simulation.google.add_guest(ANNA, f"{event}_20261215T180000Z", CAROL)
+    simulation.until_quiet()
+    assert len(copies(simulation)) == 2
+
+    simulation.google.add_guest(ANNA, event, CAROL)
+    simulation.until_quiet()
+
+    assert len(dates(simulation, the_copy(simulation))) == 9
+
+
+def test_a_series_that_another_account_has_copied_takes_in_single_dates(simulate: Simulate) -> None:
+    """Anna had the series before Calbot, and one changed date of it was copied; then Carol is invited to all of it."""
+    simulation = simulate(settings=CENTRAL, signed_in=(ANNA, CAROL))
+    furnish(simulation.world)
+    event = simulation.create(**WEEKLY)
+    simulation.until_quiet()
+    edit(simulation, f"{event}_{SECOND}", summary="Choir, late")
+    assert the_copy(simulation)["summary"] == "Choir, late"
+
+    simulation.google.add_guest(ANNA, event, CAROL)
+    simulation.until_quiet()
+
+    copy = the_copy(simulation)
+    assert len(dates(simulation, copy)) == 9
 
 
 # What people do to copies
@@ -731,6 +784,25 @@ def test_a_sudden_end_at_any_seam_leaves_one_copy_that_is_right(simulate: Simula
 
     assert len(copies(simulation)) == 4
     assert issubclass(Crash, BaseException)
+
+
+@pytest.mark.parametrize("place", ["before a call", "after a write, before its answer", "after a call"])
+def test_what_was_under_way_at_a_crash_is_not_written_while_copies_are_off(simulate: Simulate, place: str) -> None:
+    """Somebody switched them off before Calbot started again."""
+    simulation = begun(simulate)
+    event = simulation.create()
+    simulation.until_quiet()
+    simulation.google.edit_event(ANNA, event, {"summary": "Supper"})
+    until(simulation, lambda: any(row[2] == "started" for row in simulation.open_rows()))
+    simulation.seams.crash_next = place
+    with pytest.raises(Crash):
+        simulation.until_quiet()
+    before = [call for call in simulation.world.calls if call.method == "PATCH"]
+
+    simulation.restart(msgspec.structs.replace(CENTRAL, mirroring=False))
+    simulation.run(HOUR)
+
+    assert [call for call in simulation.world.calls if call.method == "PATCH"] == before
 
 
 def test_two_installations_keep_one_copy(simulate: Simulate, tmp_path: Any) -> None:
