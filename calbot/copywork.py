@@ -81,8 +81,8 @@ def write_down(tx: Tx, run: Run, account: str, touched: Iterable[int], room: int
 
 
 def is_removal(action: Action) -> bool:
-    """Say whether an action takes a whole copy away, one that is there."""
-    return isinstance(action, RemoveCopy) and action.copy.series is None
+    """Say whether an action takes a whole copy away; dates, wherever they are copied, do not count for themselves."""
+    return isinstance(action, RemoveCopy) and action.copy.series is None and not action.copy.original_start
 
 
 def too_many(removals: int, known: int, limit: int) -> str:

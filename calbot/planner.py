@@ -79,16 +79,16 @@ def is_wanted(verdict: Verdict) -> bool:
 def decided_anew(event: Event, case: Case) -> Verdict:
     """Return what the rules say of an event, as a verdict."""
     decision = weigh(event, case)
-    links = (*decision.links, *_inherited(decision, case))
+    links = (*decision.links, *_inherited(event, decision, case))
     return Verdict(
         action=decision.action, change=_followed(event, case, links), links=links, unmirrored=decision.unmirrored
     )
 
 
-def _inherited(decision: Decision, case: Case) -> Iterator[Link]:
+def _inherited(event: Event, decision: Decision, case: Case) -> Iterator[Link]:
     """Yield a date's links to copies of its series that no rule asks for any more: while they stay, it is in them."""
     parent, asked = case.parent, {link.target for link in decision.links}
-    if parent is None or not case.series_copies.keys() - asked:
+    if event.series is None or parent is None or not case.series_copies.keys() - asked:
         return
     of_series = msgspec.structs.replace(case, copies=case.series_copies, series_copies={}, parent=None)
     wanted = {link.target for link in weigh(parent, of_series).links}

@@ -224,7 +224,8 @@ def next_generation(tx: Tx, copy: Copy, now: float) -> None:
 
 def known(tx: Tx) -> int:
     """Return how many copies there are; dates of series do not count for themselves."""
-    (count,) = tx.execute("SELECT count(*) FROM copy WHERE state = 'live' AND series IS NULL").fetchone()
+    own = "series IS NULL AND original_start = ''"
+    (count,) = tx.execute(f"SELECT count(*) FROM copy WHERE state = 'live' AND {own}").fetchone()
     return int(count)
 
 

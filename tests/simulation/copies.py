@@ -468,10 +468,15 @@ class Copies:
         if wanted is None:
             return [] if copy is None else [f"there is a copy of {start} that nothing asks for"]
         if copy is None:
-            excused = start in shown or (uid, "", target) in self.barred
+            excused = start in shown or (uid, "", target) in self.barred or self._is_older(uid, start)
             excused = excused or any((target, one) in self._held | self.free for one in self._ids((uid, "", target)))
             return [] if excused else [f"there is no copy of {start}"]
         return self._unlike(target, *wanted, copy)
+
+    def _is_older(self, uid: str, start: str) -> bool:
+        """Whether a series changed after its date: what became of it may have taken the date along."""
+        orders = {own: self.known[calendar, str(doc["id"])].order for _, calendar, own, doc in self._views(uid)}
+        return orders.get("", 0) > orders.get(start, 0)
 
     def _unlike(self, target: str, source: Doc, mask: Mask, copy: Doc) -> list[str]:
         place = target, str(copy["id"])
@@ -517,6 +522,7 @@ class Copies:
         ]
         live = [id_ for id_, meeting in self.meetings.items() if self.made[id_] and self._live(meeting)]
         found += [f"{id_}: made, and not told" for id_ in live if not mirrored[id_]]
+        found = [one for one in found if not any(id_ in one for _, id_ in self.free)]
         return found + [f"internal: {one.reason_text}" for one in outcomes if one.reason == "internal"]
 
     # Small questions
