@@ -8,8 +8,8 @@ from calbot.actions import Deed, LookUp, Mirror, RemoveCopy
 from calbot.content import differences, read_back
 from calbot.copyrules import calendar_of
 from calbot.copywork import Written, taken_away, write_down
-from calbot.following import NO_COLOUR, owed
 from calbot.model import CalendarKey, Change, Copy, Event, EventKey, Gone, Notice, Outcome
+from calbot.owing import NO_COLOUR, owed
 from calbot.store import copies, ledger, targets
 from calbot.store.database import Tx
 from calbot.store.ledger import Stay

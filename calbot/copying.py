@@ -5,9 +5,9 @@ import msgspec
 from calbot.actions import Mirror, RemoveCopy
 from calbot.content import differences, read_back
 from calbot.errors import AlreadyExists, ChangedMeanwhile, Deleted, NotFound, Refused, RetryLater
-from calbot.following import NO_COLOUR
 from calbot.identity import stamp_of_others, stamp_with_others, stands_alone
 from calbot.model import Content, Event, Noun
+from calbot.owing import NO_COLOUR
 from calbot.ports import Calendars
 
 MOST_VERSIONS = 5

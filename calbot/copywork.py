@@ -7,9 +7,10 @@ import msgspec
 
 from calbot.actions import Action, Deed, DeleteOriginal, Mirror, RemoveCopy
 from calbot.copying import Copied, Ending, IdTaken, LeftToOthers, NoPlace, Removed, StandsAlone, TakenAway
-from calbot.following import any_source, by_itself, follow, has_source, owed
+from calbot.following import by_itself, follow
 from calbot.kinds import DeedState
 from calbot.model import Copy, EventKey, Notice, Noun, Outcome
+from calbot.owing import any_source, has_source, owed
 from calbot.planner import BRAKE, Verdict, removals_brake
 from calbot.policy import Policy
 from calbot.store import calendars, copies, ledger, targets

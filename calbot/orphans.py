@@ -6,9 +6,9 @@ from calbot.actions import Deed
 from calbot.content import read_back
 from calbot.copyrules import calendar_of
 from calbot.copywork import NOTHING, Written, write_down
-from calbot.following import meeting_mark
 from calbot.identity import is_copy, stands_alone
 from calbot.model import CalendarKey, Event, Notice, Outcome
+from calbot.owing import meeting_mark
 from calbot.policy import Policy
 from calbot.ports import Random
 from calbot.store import calendars, copies, outbox, switches, targets

@@ -7,9 +7,9 @@ from typing import Literal
 import msgspec
 
 from calbot.content import differences, place_in_series, read_back, shown, strictest
-from calbot.following import NO_COLOUR, meeting_mark
 from calbot.identity import is_copy, is_own_copy, stands_alone
 from calbot.model import CalendarKey, Change, Content, Copy, Event, EventKey, Gone, Noun
+from calbot.owing import NO_COLOUR, meeting_mark
 from calbot.policy import Link
 from calbot.store.sourcing import Source
 

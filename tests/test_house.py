@@ -88,6 +88,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         *("calbot.originalwork", "calbot.originals"),
         "calbot.telling",
     ),
+    ("calbot.owing",),
     (
         *("calbot.store", "calbot.store.*", "calbot.vault", "calbot.clock", "calbot.google.transport"),
         *("calbot.google.calendars", "calbot.google.accounts", "calbot.google.consent", "calbot.google.errors"),
@@ -136,7 +137,6 @@ SIDEWAYS = {
     ("calbot.doing", "calbot.looking"),
     ("calbot.doing", "calbot.reports"),
     ("calbot.byhand", "calbot.copywork"),
-    ("calbot.byhand", "calbot.following"),
     ("calbot.byhand", "calbot.telling"),
     ("calbot.consequences", "calbot.deeds"),
     ("calbot.consequences", "calbot.record"),

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 import msgspec
 import pytest
 
-from calbot.following import meeting_mark
+from calbot.owing import meeting_mark
 from calbot.identity import copy_id
 from calbot.model import CalendarKey
 from calbot.policy import Mask, Match, Rule
