@@ -40,7 +40,8 @@ def undone(wish: Sequence[Deed], errors: tuple[str, ...]) -> Answer:
     deeds = [d for d in wish if d.verb in _TAKES_BACK]
     taken = [d for d in deeds if d.state == "done"]
     gone = [d for d in deeds if d.state in {"skipped", "superseded"}]
-    left = [d for d in deeds if (d.reason_text is not None and d.verb == "retract") or d not in [*taken, *gone]]
+    stays = [d for d in deeds if d.reason_text is not None and (d.verb == "retract" or d.state == "skipped")]
+    left = [d for d in deeds if d in stays or d not in [*taken, *gone]]
     said = [_taken_back(taken)] if taken else []
     off = sum(d.reason_text is None for d in gone if d.verb == "retract")
     said += [f"{many(off, 'event')}: the guests were off already."] if off else []

@@ -6,25 +6,22 @@ from itertools import chain
 import msgspec
 
 from calbot.actions import Action, Deed, DeleteOriginal, Mirror, RemoveCopy
+from calbot.cases import cases
 from calbot.copying import Copied, Ending, IdTaken, LeftToOthers, NoPlace, Removed, StandsAlone, TakenAway
 from calbot.following import by_itself, follow
 from calbot.kinds import DeedState
-from calbot.model import Copy, EventKey, Notice, Noun, Outcome
+from calbot.model import CalendarKey, Content, Copy, Event, EventKey, Notice, Noun, Outcome
 from calbot.owing import any_source, has_source, owed
 from calbot.planner import BRAKE, Verdict, removals_brake
-from calbot.policy import Policy
+from calbot.policy import Link, Policy
+from calbot.rules import weigh
+from calbot.stays import too_many, why_waiting
 from calbot.store import calendars, copies, ledger, targets
 from calbot.store.database import Tx
 from calbot.store.history import undo_token
 from calbot.store.ledger import Stay
 from calbot.telling import Run, removed_by_hand, told
 
-NO_WRITER = "no_write_access"
-MIRRORING_OFF = "mirroring_off"
-DRY_RUN = "dry_run"
-SOON = 600.0
-MOST_WRITES = 20
-"""How often a copy may be written within an hour: more is two programs at odds, not a person."""
 BY_HAND = "copy_deleted_by_hand"
 
 
@@ -42,10 +39,15 @@ def follow_all(
     tx: Tx, run: Run, account: str, verdicts: Iterable[tuple[EventKey, Verdict]], room: int, *, approved: bool = False
 ) -> Written:
     """Let the copies follow what became of their sources, and write down what that takes."""
+
+    def weighed(key: EventKey, event: Event) -> tuple[Link, ...]:
+        (case,) = cases(tx, CalendarKey(key.account, key.calendar), [event], run.policy, run.now)
+        return weigh(event, case).links
+
     touched: set[int] = set()
     for key, verdict in verdicts:
         if verdict.change is not None:
-            touched |= follow(tx, key, verdict.change, verdict.links, run.policy.place, run.now)
+            touched |= follow(tx, key, verdict.change, verdict.links, run.policy.place, run.now, weighed)
     return write_down(tx, run, account, touched, room, approved=approved)
 
 
@@ -84,34 +86,6 @@ def write_down(tx: Tx, run: Run, account: str, touched: Iterable[int], room: int
 def is_removal(action: Action) -> bool:
     """Say whether an action takes a whole copy away; dates, wherever they are copied, do not count for themselves."""
     return isinstance(action, RemoveCopy) and action.copy.series is None and not action.copy.original_start
-
-
-def too_many(removals: int, known: int, limit: int) -> str:
-    """Return the sentence of removals that wait for a person."""
-    return (
-        f"{removals} of {known} copies would be taken away at once, more than limits.removals_per_pass ({limit}) or a "
-        "tenth of all. None of them is until you approve."
-    )
-
-
-def why_waiting(tx: Tx, action: Mirror | RemoveCopy, policy: Policy, now: float) -> Stay | None:
-    """Return why a copy's deed cannot go out just now, as things stand for all copies."""
-    if not policy.mirroring:
-        return Stay(MIRRORING_OFF, "Mirroring is off.", now + SOON)
-    if policy.dry_run:
-        return Stay(DRY_RUN, "A dry run writes nothing.", now + SOON)
-    if targets.writer(tx, action.copy.target) is None:
-        text = (
-            f"None of the signed-in accounts may write to the calendar {action.copy.target}. In Google Calendar, share "
-            "it with one of them with “Make changes to events”."
-        )
-        return Stay(NO_WRITER, text, now + SOON)
-    if copies.writes(tx, action.copy.id, now - 3600.0) >= MOST_WRITES:
-        text = (
-            f"The copy was written {MOST_WRITES} times within an hour; is another program at odds with Calbot about it?"
-        )
-        return Stay(BRAKE, text, now + 3600.0)
-    return None
 
 
 def _in_order(tx: Tx, touched: Iterable[int]) -> tuple[list[Copy], list[Copy]]:
@@ -241,6 +215,8 @@ def ended(tx: Tx, deed: Deed, ending: Ending, run: Run) -> Written:
         case Removed():
             ledger.finish(tx, deed, "done", now)
             copies.stand(tx, copy.id, "deleted" if _by_person(action) else "retired", now)
+            if copy.content is None:  # So that it is known to be gone by us, whatever becomes of its series.
+                copies.remember_content(tx, copy.id, Content())
             if _by_person(action):
                 copies.unmade(tx, copy.id)
             for date in copies.dates(tx, copy.id):  # They are gone with it.

@@ -10,7 +10,6 @@ import msgspec
 from calbot.actions import Deed, DeleteOriginal, Invite, LookUp, RestoreOriginal
 from calbot.cases import case_of
 from calbot.copyrules import guests_of_copy
-from calbot.copywork import DRY_RUN, MIRRORING_OFF, NO_WRITER
 from calbot.deeds import UNEXPECTED, Decide, Never, Result, Task
 from calbot.errors import StoreError
 from calbot.gate import Gate
@@ -22,6 +21,7 @@ from calbot.ports import Calendars, Clock, Random
 from calbot.rules import judge
 from calbot.settle import Context, Settled, settle
 from calbot.slots import SLOTS, Slots
+from calbot.stays import DRY_RUN, MIRRORING_OFF, NO_WRITER
 from calbot.store import ledger, originals, outbox, parked, switches, targets
 from calbot.store.database import Database
 from calbot.sync import Passed

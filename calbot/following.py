@@ -1,5 +1,7 @@
 """Copies follow their sources: which events stand behind each copy, from one change of those to the next."""
 
+from collections.abc import Callable
+
 import msgspec
 
 from calbot.content import place_in_series
@@ -10,11 +12,17 @@ from calbot.store import calendars, copies, sourcing
 from calbot.store.database import Tx
 from calbot.store.sourcing import Source
 
+Weigh = Callable[[EventKey, Event], tuple[Link, ...]]
+"""What the rules say of the copies of an event."""
 
-def follow(tx: Tx, key: EventKey, change: Change, links: tuple[Link, ...] | None, place: int, now: float) -> set[int]:
+
+def follow(
+    tx: Tx, key: EventKey, change: Change, links: tuple[Link, ...] | None, place: int, now: float, weigh: Weigh
+) -> set[int]:
     """Let an event stand behind the copies that it is to have; return the copies that may have to change.
 
-    `links` None leaves it behind those that it has. The store has the event as it is now. `place` is its account's.
+    `links` None leaves it behind those that it has. The store has the event as it is now. `place` is its account's;
+    `weigh` is asked about the dates of a series that is copied from now on.
     """
     if isinstance(change, Gone):
         return _leave(tx, key, change, place, now)
@@ -33,7 +41,7 @@ def follow(tx: Tx, key: EventKey, change: Change, links: tuple[Link, ...] | None
             copies.take_back_up(tx, copy.id)
         touched.add(copy.id)
         if change.recurrence and copy.id not in linked:
-            touched |= _gather_dates(tx, key, copy, link, place, now)
+            touched |= _gather_dates(tx, key, copy, place, now, weigh)
     if change.recurrence:
         touched |= {date.id for copy in linked for date in copies.dates(tx, copy)}
     if links is not None:
@@ -114,17 +122,18 @@ def _date_of(tx: Tx, parent: Copy, key: EventKey, original_start: str | None, no
     return copies.of_meeting(tx, parent.uid, parent.target, now, original_start=start, series=parent)
 
 
-def _gather_dates(tx: Tx, key: EventKey, parent: Copy, link: Link, place: int, now: float) -> set[int]:
+def _gather_dates(tx: Tx, key: EventKey, parent: Copy, place: int, now: float, weigh: Weigh) -> set[int]:
     """Let the dates of a series that is copied from now on stand behind their places in its copy; return all touched.
 
-    Changed dates are copied as the series is, unless they are declined; cancelled ones are left out. Copies that dates
-    have had by themselves are given up.
+    Of changed dates the rules decide one by one, a private one among them; cancelled ones are left out. Copies that
+    dates have had by themselves are given up.
     """
     touched = set()
     for date in calendars.dates_of(tx, key):
         own = msgspec.structs.replace(key, event=date.id)
         copy = _date_of(tx, parent, own, date.original_start, now)
-        sourcing.link(tx, own, copy.id, link if date.my_response != "declined" else None, place)
+        asked = next((link for link in weigh(own, date) if link.target == parent.target), None)
+        sourcing.link(tx, own, copy.id, asked, place)
         touched.add(copy.id)
     for gone in calendars.cancelled_dates(tx, key):
         own = msgspec.structs.replace(key, event=gone.id)

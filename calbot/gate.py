@@ -7,6 +7,7 @@ from calbot.planner import BRAKE, brake
 from calbot.policy import Policy
 from calbot.record import too_many, wait
 from calbot.settle import QUOTA
+from calbot.stays import DRY_RUN
 from calbot.store import allowance, ledger
 from calbot.store.database import Tx
 from calbot.telling import of_deed
@@ -36,7 +37,7 @@ class Gate:
         """Say whether the deed may go out now; what a person approved is not asked about the hour's room."""
         if isinstance(deed.action, Retract | RestoreOriginal) and self._policy.dry_run:
             text = "A dry run writes nothing."
-            ledger.park(self._tx, deed, self._now + allowance.SOON, copywork.DRY_RUN, text, uncertain=deed.uncertain)
+            ledger.park(self._tx, deed, self._now + allowance.SOON, DRY_RUN, text, uncertain=deed.uncertain)
             return False
         if not isinstance(deed.action, Invite):
             return True

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from calbot.actions import Deed, DeleteOriginal, RestoreOriginal
-from calbot.content import differences, read_back, shown
+from calbot.content import cleaned, differences, one_line, read_back, shown
 from calbot.copyrules import why_kept
 from calbot.errors import (
     AlreadyExists,
@@ -21,7 +21,7 @@ from calbot.errors import (
 )
 from calbot.google import wire
 from calbot.identity import present, restored_id, stamp_freed, stamp_kept, stands_alone
-from calbot.model import Content, Copy, Event, Gone, Noun
+from calbot.model import Copy, Event, Gone, Noun
 from calbot.policy import FULL
 from calbot.ports import Calendars
 
@@ -106,12 +106,19 @@ def _delete(deed: Deed, action: DeleteOriginal, own: Calendars, writer: Calendar
         return Stays("Not all guests are on the copy.")
     try:
         if not stands_alone(found.copy_of):
-            _stamp(action.copy, writer, found, _meant(deed, original), stamp_kept(found.copy_of))
-        own.remove(deed.key.calendar, original.id, original.etag)
+            _stamp(action.copy, writer, found, original, stamp_kept(found.copy_of))
     except ChangedMeanwhile:
         return _verify(deed, action, own, writer)
+    try:
+        own.remove(deed.key.calendar, original.id, original.etag)
     except Deleted:
-        return Stays("Somebody deleted it, or its copy, meanwhile.")
+        return Stays(DELETED)
+    except ChangedMeanwhile:
+        _free(deed, action.copy, writer, original)
+        return _verify(deed, action, own, writer)
+    except Refused:
+        _free(deed, action.copy, writer, original)
+        raise
     with _in_doubt():
         return _look_after(deed, action, own, writer, whole)
 
@@ -132,10 +139,7 @@ def restore(
     """
     restored = _bring_back(deed, action.event.id, action.deed, own, whole)
     with contextlib.suppress(GoogleError):
-        calendars = writer()
-        found = _copy(deed, action.copy, calendars)
-        if found is not None and stands_alone(found.copy_of):
-            _stamp(action.copy, calendars, found, _meant(deed, restored.event), stamp_freed(found.copy_of))
+        _free(deed, action.copy, writer(), restored.event)
     return restored
 
 
@@ -160,13 +164,11 @@ def _wrong(deed: Deed, action: DeleteOriginal, original: Event, found: Event | N
         return reason
     if found is None:
         return "Somebody removed the copy."
-    parts = [part for part in differences(_meant(deed, original), read_back(found)) if part != "colour"]
+    meant = shown(original, FULL, account=deed.key.account, calendar=deed.key.calendar)
+    if one_line(original.title) not in meant.title or cleaned(original.description).strip() not in meant.description:
+        return "Its text is too long for a copy."
+    parts = [part for part in differences(meant, read_back(found)) if part != "colour"]
     return f"The copy is not as the original: {', '.join(parts)}." if parts else None
-
-
-def _meant(deed: Deed, original: Event) -> Content:
-    """Return all that the original shows: nothing of it may be lost."""
-    return shown(original, FULL, account=deed.key.account, calendar=deed.key.calendar)
 
 
 def _copy(deed: Deed, copy: Copy, writer: Calendars) -> Event | None:
@@ -175,11 +177,19 @@ def _copy(deed: Deed, copy: Copy, writer: Calendars) -> Event | None:
         return _found(deed, lambda: writer.get(copy.target, copy.event_id))
 
 
-def _stamp(copy: Copy, writer: Calendars, found: Event, content: Content, stamp: str) -> None:
-    """Write another stamp on the copy, over exactly this version and in the colour that it has."""
-    as_it_is = msgspec.structs.replace(content, colour=found.colour)
+def _stamp(copy: Copy, writer: Calendars, found: Event, original: Event, stamp: str) -> None:
+    """Write another stamp on the copy, over exactly this version, and leave it as it is."""
+    as_it_is = msgspec.structs.replace(read_back(found), link=original.link)
     with _elsewhere():
         writer.rewrite(copy.target, copy.event_id, as_it_is, stamp, found.etag)
+
+
+def _free(deed: Deed, copy: Copy, writer: Calendars, original: Event) -> None:
+    """Let the copy go again when the original does, which is surely there; where that fails, the copy stays."""
+    with contextlib.suppress(GoogleError):
+        found = _copy(deed, copy, writer)
+        if found is not None and stands_alone(found.copy_of):
+            _stamp(copy, writer, found, original, stamp_freed(found.copy_of))
 
 
 def _found(deed: Deed, look: Callable[[], Event]) -> Event | None:

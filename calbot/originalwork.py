@@ -7,12 +7,13 @@ import msgspec
 from calbot.actions import Deed, DeleteOriginal, Mirror, RemoveCopy, RestoreOriginal
 from calbot.cases import cases
 from calbot.copyrules import why_kept
-from calbot.copywork import DRY_RUN, MIRRORING_OFF, NO_WRITER, NOTHING, SOON, Written, write_down
+from calbot.copywork import NOTHING, Written, write_down
 from calbot.identity import present, restored_id, was_invited
 from calbot.model import CalendarKey, Copy, Event, EventKey, Notice, Outcome
 from calbot.originals import DELETED, Finding, OriginalGone, Restored, Stays, StillThere, Verified
 from calbot.policy import FULL, Link, Policy
 from calbot.rules import weigh
+from calbot.stays import DRY_RUN, MIRRORING_OFF, NO_WRITER, SOON
 from calbot.store import calendars, copies, fates, ledger, originals, releases, sourcing, targets
 from calbot.store.database import Tx
 from calbot.store.history import undo_token

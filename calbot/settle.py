@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 import msgspec
 
-from calbot import copywork
 from calbot.actions import Deed, Invite, LookUp, Mirror, RemoveCopy, Retract
 from calbot.cases import case_of
 from calbot.consequences import follow_up
@@ -30,6 +29,7 @@ from calbot.policy import Policy
 from calbot.ports import Random
 from calbot.record import enter
 from calbot.schedule import COOL_DOWN, LONGEST_REST, backoff
+from calbot.stays import NO_WRITER, SOON
 from calbot.store import calendars as calendar_store
 from calbot.store import copies, fates, ledger, outbox, parked, releases, switches, targets
 from calbot.store.database import Tx
@@ -210,7 +210,7 @@ def _undone(tx: Tx, deed: Deed, undone: Undone, now: float) -> list[Outcome]:
 
 def _refused(tx: Tx, deed: Deed, reason: str, text: str, now: float) -> list[Outcome]:
     """Close a row that Google refuses. To an event of somebody else it is not asked again."""
-    about_copy = isinstance(deed.action, Mirror | RemoveCopy) and deed.action.copy.series is None
+    about_copy = isinstance(deed.action, Mirror | RemoveCopy)
     if about_copy and reason in _NO_ACCESS and deed.attempts < MOST_REFUSALS:
         return _let_another(tx, deed, reason, text, now)
     ledger.finish(tx, deed, "refused", now, reason=reason, text=text)
@@ -223,8 +223,8 @@ def _let_another(tx: Tx, deed: Deed, reason: str, text: str, now: float) -> list
     """Let go of a calendar that seems to be no longer ours to write; the copy waits for who may."""
     first = targets.release(tx, deed.key.calendar, deed.key.account)
     tried = msgspec.structs.replace(deed, attempts=deed.attempts + 1)
-    ledger.park(tx, tried, now + copywork.SOON, copywork.NO_WRITER, text, uncertain=deed.uncertain)
-    return [] if not first else [_failure(tx, deed, reason, text, retry_at=now + copywork.SOON)]
+    ledger.park(tx, tried, now + SOON, NO_WRITER, text, uncertain=deed.uncertain)
+    return [] if not first else [_failure(tx, deed, reason, text, retry_at=now + SOON)]
 
 
 def _later(tx: Tx, deed: Deed, later: Later, now: float, random: Random) -> list[Outcome]:

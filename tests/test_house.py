@@ -88,7 +88,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         *("calbot.originalwork", "calbot.originals"),
         "calbot.telling",
     ),
-    ("calbot.owing",),
+    ("calbot.owing", "calbot.stays"),
     (
         *("calbot.store", "calbot.store.*", "calbot.vault", "calbot.clock", "calbot.google.transport"),
         *("calbot.google.calendars", "calbot.google.accounts", "calbot.google.consent", "calbot.google.errors"),
@@ -151,6 +151,7 @@ SIDEWAYS = {
     ("calbot.copyrules", "calbot.content"),
     ("calbot.copyrules", "calbot.identity"),
     ("calbot.copyrules", "calbot.moments"),
+    ("calbot.copywork", "calbot.cases"),
     ("calbot.copywork", "calbot.copying"),
     ("calbot.copywork", "calbot.following"),
     ("calbot.copywork", "calbot.telling"),

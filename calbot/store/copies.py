@@ -201,6 +201,11 @@ def doubt(tx: Tx, copy: int) -> None:
     tx.execute("UPDATE copy SET state = 'planned', etag = NULL WHERE id = ?", (copy,))
 
 
+def remember_content(tx: Tx, copy: int, content: Content) -> None:
+    """Note what a copy showed last."""
+    tx.execute("UPDATE copy SET content = ? WHERE id = ?", (_encode(content), copy))
+
+
 def forget_content(tx: Tx, copy: int) -> None:
     """Forget what a copy shows."""
     tx.execute("UPDATE copy SET etag = NULL, content = NULL WHERE id = ?", (copy,))

@@ -32,7 +32,7 @@ def room_at(tx: Tx, deed: int, now: float, most: int, within: float) -> float | 
         at
         for (at,) in tx.execute(
             "SELECT coalesce(finished_at, started_at) AS at FROM deed WHERE verb = 'delete_original' AND id != ?1 AND "
-            "at BETWEEN ?2 AND ?3 AND (state IN ('done', 'undone') OR (state = 'skipped' AND reason = ?4) OR "
+            "at > ?2 AND at <= ?3 AND (state IN ('done', 'undone') OR (state = 'skipped' AND reason = ?4) OR "
             "((state = 'started' OR uncertain) AND EXISTS (SELECT 1 FROM original o WHERE o.deed = deed.id)))",
             (deed, now - within, now, BROUGHT_BACK),
         )
