@@ -28,6 +28,7 @@ from calbot.ports import Calendars
 BELIEVED_ABSENT = 2
 """How often Google may not find an event before it counts as gone: right after an insert it may not yet."""
 DELETED = "Somebody deleted the original."
+NO_COPY = "Somebody removed the copy."
 
 
 class Verified(Noun, frozen=True):
@@ -107,6 +108,8 @@ def _delete(deed: Deed, action: DeleteOriginal, own: Calendars, writer: Calendar
     try:
         if not stands_alone(found.copy_of):
             _stamp(action.copy, writer, found, original, stamp_kept(found.copy_of))
+    except Deleted:
+        return Stays(NO_COPY)
     except ChangedMeanwhile:
         return _verify(deed, action, own, writer)
     try:
@@ -163,7 +166,7 @@ def _wrong(deed: Deed, action: DeleteOriginal, original: Event, found: Event | N
     if reason is not None:
         return reason
     if found is None:
-        return "Somebody removed the copy."
+        return NO_COPY
     meant = shown(original, FULL, account=deed.key.account, calendar=deed.key.calendar)
     if one_line(original.title) not in meant.title or cleaned(original.description).strip() not in meant.description:
         return "Its text is too long for a copy."

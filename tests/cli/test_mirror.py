@@ -11,9 +11,9 @@ from urllib.parse import unquote
 import msgspec
 import pytest
 
-from calbot.owing import meeting_mark
 from calbot.identity import copy_id
 from calbot.model import CalendarKey
+from calbot.owing import meeting_mark
 from calbot.policy import Mask, Match, Rule
 from calbot.settings import AccountChoice, Settings
 from calbot.sides import Verified, verified

@@ -271,7 +271,8 @@ def test_a_copy_becomes_all_day_and_timed_again_with_its_event(simulate: Simulat
     edit(simulation, event, **ALL_DAY)
     assert the_copy(simulation)["start"] == {"date": "2026-12-03"}
     timed = {side: {**NOON_TO_ONE[side], "date": None} for side in ("start", "end")}
-    edit(simulation, event, **timed)
+    simulation.google.edit_event(ANNA, event, timed)
+    simulation.until_quiet()
 
     assert the_copy(simulation)["start"] == NOON_TO_ONE["start"]
 
@@ -769,8 +770,8 @@ def test_an_idle_hour_is_one_call_for_each_calendar_and_poll(simulate: Simulate)
 
 def test_a_sudden_end_at_any_seam_leaves_one_copy_that_is_right(simulate: Simulate) -> None:
     """Of a new event, of a changed one, and of one date."""
+    simulation = begun(simulate)
     for place in ("before a commit", "after a commit", "before a call", "after a write, before its answer"):
-        simulation = begun(simulate) if place == "before a commit" else simulation  # noqa: F821 - made at first
         event = simulation.create(summary=place, recurrence=["RRULE:FREQ=WEEKLY;COUNT=9"])
         simulation.seams.crash_next = place
         simulation.live()

@@ -613,7 +613,7 @@ class AnyCopies(RuleBasedStateMachine):
     def come_to_rest(self) -> None:
         """Everything is as it must be once nothing is left to do; then nothing is done, at one call for a calendar."""
         self.town.ask("resume")
-        self.town.until_quiet(within=30 * 86_400.0)
+        self.town.until_quiet(within=2 * 86_400.0)
         self.meanwhile.clear()
         complaints = self.copies.complaints()
         assert not complaints, "\n".join(complaints)
