@@ -8,15 +8,17 @@ from calbot.copyrules import guests_of_copy
 from calbot.copywork import NOTHING, Written
 from calbot.deeds import Alive, Never, Result, Vanished
 from calbot.identity import is_copy
-from calbot.model import CalendarKey, Event, EventKey, Gone
+from calbot.model import CalendarKey, Copy, Event, EventKey, Gone
 from calbot.originals import OriginalGone, Restored, Stays, StillThere, Verified
 from calbot.planner import Verdict, decided_anew
 from calbot.policy import Case
 from calbot.ports import Random
 from calbot.record import enter
-from calbot.store import calendars, copies, fates, ledger, sourcing
+from calbot.store import calendars, copies, fates, ledger, releases, sourcing
 from calbot.store.database import Tx
 from calbot.telling import Run
+
+_WAITS = frozenset({"planned", "started", "parked"})
 
 
 def follow_up(tx: Tx, deed: Deed, result: Result, run: Run, random: Random) -> Written:
@@ -62,8 +64,27 @@ def _taking_its_place(tx: Tx, deed: Deed, written: Event, run: Run, random: Rand
         asked = Invite(written, tuple(dict.fromkeys(guests)), links[0].rule, links[0].send_updates)
         invite = guests_of_copy(written, asked, case)
         if isinstance(invite, Invite):
-            deeds += enter(tx, run, [(key, Verdict(action=invite))], 0, random)
+            deeds += enter(tx, run, [(key, Verdict(action=invite))], 0, random, _beside(tx, run, copy))
     return Written(tuple(deeds), planned.said)
+
+
+def _beside(tx: Tx, run: Run, copy: Copy) -> list[int]:
+    """Return the guests of each other copy of the same pass: those that wait for their copy, and those held already.
+
+    No more are counted than the brake needs to know.
+    """
+    found: list[int] = []
+    for deed in releases.of_wish(tx, run.id):
+        action = deed.action
+        if isinstance(action, Invite) and deed.state == "held":
+            found.append(len(action.guests))
+        elif isinstance(action, Mirror) and action.copy.id != copy.id and deed.state in _WAITS:
+            behind = sourcing.sources(tx, action.copy.id)
+            moving = [one.link for one in behind if one.link is not None and one.link.delete_original]
+            found += [len({guest for link in moving for guest in link.guests})] if moving else []
+        if sum(found) > run.policy.invites_per_hour:
+            break
+    return [one for one in found if one]
 
 
 def _copied_instead(tx: Tx, deed: Deed, run: Run) -> Written:

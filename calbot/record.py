@@ -1,6 +1,7 @@
 """Verdicts written down: rows of the ledger, and what people hear of them."""
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 import msgspec
@@ -13,7 +14,7 @@ from calbot.moments import zone
 from calbot.planner import BRAKE, Verdict, brake, is_remembered, removals_brake
 from calbot.policy import Policy
 from calbot.ports import Random
-from calbot.store import allowance, copies, fates, ledger, outbox, sourcing
+from calbot.store import allowance, copies, fates, ledger, outbox, releases, sourcing
 from calbot.store.database import Tx
 from calbot.store.ledger import Stay
 from calbot.telling import Run, of_deed, of_run, skipped
@@ -21,10 +22,18 @@ from calbot.telling import Run, of_deed, of_run, skipped
 LARGE_RUN = 20
 
 
-def enter(tx: Tx, run: Run, verdicts: Iterable[tuple[EventKey, Verdict]], room: int, random: Random) -> list[Deed]:
+def enter(
+    tx: Tx,
+    run: Run,
+    verdicts: Iterable[tuple[EventKey, Verdict]],
+    room: int,
+    random: Random,
+    beside: Sequence[int] = (),
+) -> list[Deed]:
     """Write verdicts into ledger and outbox; return the deeds to carry out, the first `room` of them started.
 
-    A pass that is more than the hour has room for is held as a whole; what was held before stays held.
+    A pass that is more than the hour has room for is held as a whole; what was held before stays held. `beside` are
+    the guests of each other event of the same pass that are invited later, or held already.
     """
     verdicts = [(key, _as_it_stands(tx, verdict)) for key, verdict in verdicts]
     deeds: list[Deed] = []
@@ -32,7 +41,8 @@ def enter(tx: Tx, run: Run, verdicts: Iterable[tuple[EventKey, Verdict]], room: 
     for key, verdict in verdicts:
         _overtake(tx, run, key, verdict)
     invites = [v.action for _, v in verdicts if isinstance(v.action, Invite) and not _heir(v)]
-    stay, state = _braked(tx, run, invites)
+    stay, state = _braked(tx, run, invites, beside)
+    first = not beside or not releases.held(tx, run.id, math.inf, run.now)
     doubts = _doubtful(tx, run, verdicts)
     parents = {invite.event.id for invite in invites if invite.event.recurrence}
     planned = sum(v.action is not None and not isinstance(v.action, Skip) for _, v in verdicts)
@@ -60,10 +70,9 @@ def enter(tx: Tx, run: Run, verdicts: Iterable[tuple[EventKey, Verdict]], room: 
                 start: DeedState = "started" if len(deeds) < room and not waits else "planned"
                 deeds.append(_add(tx, run, key, action, start, batch))
         said += [of_run(outcome, run) for outcome in announced]
-    if stay is not None and state == "held":
-        said.append(
-            _brake_on(run, verdicts, sum(len(one.guests) for one in invites), run.policy.invites_per_hour, stay)
-        )
+    if stay is not None and state == "held" and first:
+        count = sum(len(one.guests) for one in invites) + sum(beside)
+        said.append(_brake_on(run, verdicts, count, run.policy.invites_per_hour, stay))
     if doubts is not None:
         said.append(_brake_on(run, verdicts, len(doubts.events), run.policy.removals_per_pass, doubts.stay))
     account = verdicts[0][0].account if verdicts else ""
@@ -140,11 +149,11 @@ def _inherit(tx: Tx, run: Run, key: EventKey, action: Action, before: Deed) -> N
     ledger.add(tx, key, action, state, run.now, seen_at=run.seen_at, **standing, **origin)  # type: ignore[arg-type]
 
 
-def _braked(tx: Tx, run: Run, invites: list[Invite]) -> tuple[Stay | None, DeedState]:
+def _braked(tx: Tx, run: Run, invites: list[Invite], beside: Sequence[int]) -> tuple[Stay | None, DeedState]:
     """Return why the invitations of this pass do not go out now, and how their rows stand; None: they do."""
     if not invites:
         return None, "planned"
-    limit, wanted = run.policy.invites_per_hour, [len(invite.guests) for invite in invites]
+    limit, wanted = run.policy.invites_per_hour, [*(len(invite.guests) for invite in invites), *beside]
     used, ahead = allowance.sent(tx, run.now) + allowance.promised(tx, run.now), allowance.waiting(tx)
     match brake(used + ahead if len(wanted) == 1 else used, wanted, limit):
         case "go":

@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import Callable
-from functools import partial
 
 from tests.simulation.machine import Crash
 from tests.simulation.simulation import DAY, Simulation
@@ -70,14 +69,13 @@ class Town:
     def ask(self, name: str, **args: str | float | None) -> None:
         """Ask the same of every installation; one that dies of it is asked again when it lives."""
         for simulation in self.simulations:
-            self._survive(simulation, partial(simulation.ask, name, **args))
-
-    def _survive(self, simulation: Simulation, act: Callable[[], object]) -> None:
-        self.revive()
-        try:
-            act()
-        except Crash:
-            simulation.die()
+            for _ in range(100):
+                self.revive()
+                try:
+                    simulation.ask(name, **args)
+                    break
+                except Crash:
+                    simulation.die()
         self.revive()
 
     def _next_time(self) -> float:
