@@ -86,7 +86,7 @@ def _is_moved(rule: Rule, event: Event, case: Case, matched: Sequence[Rule]) -> 
 def why_kept(event: Event, guests: Sequence[str], account: str) -> str | None:
     """Return why the original must stay, as a sentence; None when a copy may take its place."""
     allowed = {account.lower(), event.organiser, event.creator, *(guest.lower() for guest in guests)}
-    if was_restored(event.id):
+    if event.brought_back or was_restored(event.id):
         return "It was brought back, so it stays."
     if not event.organised_by_us:
         return "Somebody else organises it."

@@ -9,6 +9,8 @@ from calbot.model import Change, Event, Gone
 
 STAMP_KEY = "calbot_invited"
 COPY_KEY = "calbot"
+BACK_KEY = "calbot_back"
+"""The private property of an original that was deleted and that somebody wanted back."""
 KEPT = "kept"
 RESTORED = "again"
 TAKEN_BACK = "-"

@@ -74,6 +74,7 @@ class Event(Noun, frozen=True, kw_only=True, omit_defaults=True, tag="event"):
     attached: bool = False
     stamp: str = ""
     copy_of: str = ""
+    brought_back: bool = False
 
     @property
     def all_day(self) -> bool:

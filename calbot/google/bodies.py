@@ -6,7 +6,7 @@ import msgspec
 
 from calbot.errors import Refused
 from calbot.google.wire import HTTPS
-from calbot.identity import COPY_KEY, STAMP_KEY
+from calbot.identity import BACK_KEY, COPY_KEY, STAMP_KEY
 from calbot.model import Content, Event
 
 UNTITLED = "Original"
@@ -55,6 +55,10 @@ def of_change(event_id: str, content: Content, stamp: str, *, revive: bool) -> d
     if _SINGLE_DATE.fullmatch(event_id):
         del body["recurrence"]
     return body | {"status": "confirmed"} if revive else body
+
+
+BROUGHT_BACK: dict[str, object] = {"extendedProperties": {"private": {BACK_KEY: "1"}}}
+"""What marks an original that somebody wanted back: whatever else is forgotten, it is not deleted again."""
 
 
 def of_whole(whole: str) -> dict[str, object]:

@@ -164,8 +164,8 @@ class GoogleCalendars:
         return self._patch(calendar, event_id, body, etag)
 
     def restore(self, calendar: str, event_id: str) -> Event:
-        """Bring a deleted event back; return it. Nobody is mailed."""
-        return self._patch(calendar, event_id, {"status": "confirmed"}, None)
+        """Bring a deleted event back, marked as such; return it. Nobody is mailed."""
+        return self._patch(calendar, event_id, {"status": "confirmed", **bodies.BROUGHT_BACK}, None)
 
     def _patch(self, calendar: str, event_id: str, body: dict[str, object], etag: str | None) -> Event:
         call = self._events.patch(calendarId=calendar, eventId=event_id, body=body, **_QUIETLY, **_WHOLE_EVENT)

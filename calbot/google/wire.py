@@ -3,7 +3,7 @@
 import msgspec
 
 from calbot.errors import RetryLater
-from calbot.identity import COPY_KEY, STAMP_KEY
+from calbot.identity import BACK_KEY, COPY_KEY, STAMP_KEY
 from calbot.model import Change, Event, Gone, Guest, Page, Unreadable
 
 LIST_FIELDS = (
@@ -208,6 +208,7 @@ def _change(item: _Item) -> Change:
         attached=bool(item.attachments),
         stamp=private.get(STAMP_KEY, ""),
         copy_of=private.get(COPY_KEY, ""),
+        brought_back=BACK_KEY in private,
     )
 
 

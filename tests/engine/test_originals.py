@@ -13,7 +13,7 @@ from tests.engine.test_copies import begun, copies, edit, the_copy
 from tests.household import ANNA, BOB, CAROL, FAMILY
 from tests.simulation.households import DAVE
 from tests.simulation.machine import Crash
-from tests.simulation.simulation import DAY, Simulation
+from tests.simulation.simulation import Simulation
 
 MOVES = Rule("moves", match=Match(title="Move"), mirror=FAMILY, delete_original=True)
 MOVING = Settings(rules=(MOVES,), delete_original=True, grace=3600, time_zone="Europe/Berlin")
@@ -216,7 +216,7 @@ def test_what_is_switched_off_during_the_grace_leaves_the_original(simulate: Sim
     simulation, event = copied(simulate)
 
     simulation.restart(settings)
-    simulation.run(DAY)
+    simulation.run(4 * HOUR)
 
     assert is_live(simulation, event) and deletions(simulation) == []
     assert len(copies(simulation)) == 1
@@ -249,7 +249,7 @@ def test_nothing_takes_away_the_only_copy_that_is_left(
     assert not is_live(simulation, event)
 
     happening(simulation)
-    simulation.run(DAY)
+    simulation.run(4 * HOUR)
 
     assert copy in {one["id"] for one in copies(simulation)}
 
@@ -263,7 +263,7 @@ def test_an_old_store_does_not_take_away_the_only_copy_that_is_left(simulate: Si
 
     simulation.restore(backup)
     simulation.until_quiet()
-    simulation.run(DAY)
+    simulation.run(4 * HOUR)
 
     assert len(copies(simulation)) == 1
 
@@ -293,7 +293,7 @@ def test_an_undo_brings_the_original_back_for_good(simulate: Simulate) -> None:
 
     answer = simulation.ask("undo", token=token)
     simulation.until_quiet()
-    simulation.run(DAY)
+    simulation.run(4 * HOUR)
 
     assert answer.status == "ok"
     assert is_live(simulation, event) and len(deletions(simulation)) == 1
@@ -348,7 +348,7 @@ def test_a_person_who_takes_the_original_out_of_the_bin_keeps_it(simulate: Simul
     simulation.until_quiet()
 
     edit(simulation, event, status="confirmed")
-    simulation.run(DAY)
+    simulation.run(4 * HOUR)
     simulation.until_quiet()
 
     assert is_live(simulation, event)

@@ -258,11 +258,11 @@ def test_no_trouble_keeps_an_original_from_coming_back(
     assert is_there(simulation, event)
 
 
-@pytest.mark.parametrize("kind", ["unavailable", "forbidden", "notFound"])
-def test_a_deletion_is_told_and_can_be_undone_whatever_follows_it(simulate: Simulate, kind: str) -> None:
+@pytest.mark.parametrize(("kind", "count"), [("unavailable", 6), ("forbidden", 6), ("notFound", 2)])
+def test_a_deletion_is_told_and_can_be_undone_whatever_follows_it(simulate: Simulate, kind: str, count: int) -> None:
     """The look at the copy fails at first."""
     simulation, event = waiting(simulate)
-    trouble: dict[str, Any] = {"operation": "events.get", "calendar": FAMILY, "count": 2}
+    trouble: dict[str, Any] = {"operation": "events.get", "calendar": FAMILY, "count": count}
     just_before_the_deletion(simulation, lambda: simulation.google.add_fault(kind, **trouble))
 
     simulation.until_quiet()
