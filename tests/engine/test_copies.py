@@ -545,6 +545,24 @@ def test_a_date_that_was_shared_before_its_series_is_there_once(simulate: Simula
     assert len(dates(simulation, the_copy(simulation))) == 9
 
 
+@pytest.mark.parametrize("again", [False, True])
+def test_a_changed_date_leaves_an_old_target_with_its_series(simulate: Simulate, again: bool) -> None:
+    """Other rules are in force; when the series changes, its copy moves, and no date of it stays behind."""
+    simulation = begun(simulate, ruled(Rule("work", mirror=WORK)))
+    event = simulation.create(**WEEKLY)
+    simulation.until_quiet()
+    edit(simulation, f"{event}_{SECOND}", summary="Choir, late")
+    simulation.restart(ruled(Rule("all", mirror=FAMILY)))
+    simulation.until_quiet()
+    if again:
+        edit(simulation, f"{event}_{SECOND}", summary="Choir, later")
+
+    edit(simulation, event, summary="Choir again")
+
+    assert copies(simulation, WORK) == []
+    assert len(dates(simulation, the_copy(simulation))) == 9
+
+
 def test_a_series_that_another_account_has_copied_takes_in_single_dates(simulate: Simulate) -> None:
     """Anna had the series before Calbot, and one changed date of it was copied; then Carol is invited to all of it."""
     simulation = simulate(settings=CENTRAL, signed_in=(ANNA, CAROL))
