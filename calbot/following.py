@@ -25,7 +25,7 @@ def follow(
     `weigh` is asked about the dates of a series that is copied from now on.
     """
     if isinstance(change, Gone):
-        return _leave(tx, key, change, place, now)
+        return _leave(tx, key, change, place, now, weigh)
     if change.series is not None:
         return _follow_date(tx, key, change, links, place, now)
     before = [(copy, link) for copy, link in sourcing.of_source(tx, key) if copy.series is None]
@@ -49,7 +49,7 @@ def follow(
         for target, copy in known.items():
             if target not in wanted:
                 sourcing.link(tx, key, copy.id, None, place)
-                touched |= _free_dates(tx, copy, now)
+                touched |= _free_dates(tx, copy, now, weigh)
     return touched
 
 
@@ -59,14 +59,14 @@ def _is_kept(tx: Tx, copy: Copy) -> bool:
     return copies.replaced(tx, copy) or any(one.link is not None and one.link.keep for one in behind)
 
 
-def _leave(tx: Tx, key: EventKey, gone: Gone, place: int, now: float) -> set[int]:
+def _leave(tx: Tx, key: EventKey, gone: Gone, place: int, now: float, weigh: Weigh) -> set[int]:
     """Let an event that is gone stand behind nothing; a date that is gone is cancelled in its series' copies."""
     touched = set()
     for copy, link in sourcing.of_source(tx, key):
         if link is not None:
             sourcing.link(tx, key, copy.id, None, place)
             sourcing.drop_unwatched(tx, copy.id)
-            touched |= {copy.id} | _free_dates(tx, copy, now)
+            touched |= {copy.id} | _free_dates(tx, copy, now, weigh)
     if gone.series is not None:
         for parent, _ in _series_copies(tx, key, gone.series):
             date = _date_of(tx, parent, key, gone.original_start, now)
@@ -152,7 +152,7 @@ def _gather_dates(tx: Tx, key: EventKey, parent: Copy, place: int, now: float, w
     return touched
 
 
-def _free_dates(tx: Tx, parent: Copy, now: float) -> set[int]:
+def _free_dates(tx: Tx, parent: Copy, now: float, weigh: Weigh) -> set[int]:
     """Give dates copies by themselves whose series' copy has lost its last source: others may see them alone."""
     if parent.series is not None or has_source(tx, parent):
         return set()
@@ -162,7 +162,7 @@ def _free_dates(tx: Tx, parent: Copy, now: float) -> set[int]:
             if source.link is None:
                 continue
             sourcing.link(tx, source.key, date.id, None, source.place)
-            if calendars.event(tx, source.key) is not None and _has_a_copy_alone(tx, source, parent):
+            if _has_a_copy_alone(tx, source, parent, weigh):
                 alone = copies.of_meeting(tx, parent.uid, parent.target, now, original_start=date.original_start)
                 sourcing.link(tx, source.key, alone.id, source.link, source.place)
                 touched.add(alone.id)
@@ -179,15 +179,18 @@ def by_itself(tx: Tx, date: Copy, now: float) -> set[int]:
     return {alone.id}
 
 
-def _has_a_copy_alone(tx: Tx, date: Source, series: Copy) -> bool:
+def _has_a_copy_alone(tx: Tx, date: Source, series: Copy, weigh: Weigh) -> bool:
     """Say whether a date is to have a copy by itself when the copy of its series goes.
 
-    Its account sees no series; or the series is there, and a rule asks for the date but not for the series.
+    Its account sees no series; or the series is there, and the rules in force ask for the date but not for the series.
     """
+    event = calendars.event(tx, date.key)
     own = [
         source.key
         for source in sourcing.sources(tx, series.id)
         if (source.key.account, source.key.calendar) == (date.key.account, date.key.calendar)
     ]
-    asked = date.link is not None and not date.link.inherits
-    return not own or (asked and any(calendars.event(tx, key) is not None for key in own))
+    if event is None or not own:
+        return event is not None
+    asked = any(link.target == series.target and not link.inherits for link in weigh(date.key, event))
+    return asked and any(calendars.event(tx, key) is not None for key in own)
