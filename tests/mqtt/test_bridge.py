@@ -93,7 +93,8 @@ def test_info_says_what_we_can_do(house: House, observer: Observer) -> None:
 
 def test_states_are_told_when_they_change_and_only_then(house: House, observer: Observer) -> None:
     """A snapshot that differs in one thing is one message on one topic."""
-    observer.wait_for("calbot/health")
+    for topic in ("calbot/health", "calbot/settings", "calbot/counters"):
+        observer.wait_for(topic)
     observer.seen.clear()
     house.engine.show(house.engine.snapshot)
     settings = msgspec.structs.replace(house.engine.snapshot.settings, dry_run=True)
