@@ -1,7 +1,7 @@
 """Copies compared with their originals, all of them as Google has them now: what is not as it should be, by name."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -193,7 +193,10 @@ class _Comparison:
     def _behind_date(
         self, start: str, behind: list[_Behind], theirs: Sequence[Mapping[str, Change]], row: Copy | None
     ) -> list[_Behind]:
-        """Return what stands behind one date: each source of its series that has it and has not left it out."""
+        """Return what stands behind one date: each source of its series that has it and has not left it out.
+
+        Whoever sees no more than the date stands behind it too; and what the organiser has cancelled is cancelled.
+        """
         own = {
             CalendarKey(source.key.account, source.key.calendar): source
             for source in (self._book.sources.get(row.id, ()) if row is not None else ())
@@ -201,6 +204,8 @@ class _Comparison:
         found = []
         for one, dates in zip(behind, theirs, strict=True):
             source, change = own.get(_calendar(one)), dates.get(start)
+            if isinstance(change, Gone) and one.event.organised_by_us:
+                return []
             if isinstance(change, Gone):
                 continue
             if change is None:
@@ -210,7 +215,16 @@ class _Comparison:
                 found.append(msgspec.structs.replace(one, event=change, link=source.link))
             elif source is None and change.my_response != "declined":
                 found.append(msgspec.structs.replace(one, event=change))
-        return sorted(found, key=_Behind.rank)
+        alone = [source for key, source in own.items() if key not in {_calendar(one) for one in behind}]
+        return sorted([*found, *self._alone(alone)], key=_Behind.rank)
+
+    def _alone(self, sources: Iterable[Source]) -> Iterator[_Behind]:
+        """Yield those of these events that are there and stand behind a copy."""
+        for source in sources:
+            side = self._origins.get(CalendarKey(source.key.account, source.key.calendar))
+            event = side.events.get(source.key.event) if side is not None else None
+            if source.link is not None and side is not None and event is not None:
+                yield _Behind(source.key, source.link, event, source.place, side.name)
 
     def _strays(self, target: str, side: Side) -> Iterator[Difference]:
         """Find copies that should not be there at all: doubles, copies of copies, and those that nobody knows."""
