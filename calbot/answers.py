@@ -10,6 +10,7 @@ from calbot.model import Answer
 from calbot.preview import Foreseen
 
 Data = dict[str, str | int | float | bool | None]
+OFF, DRY = "Mirroring is off.", "A dry run writes nothing."
 _TAKES_BACK = frozenset({"retract", "remove_copy", "restore_original"})
 
 
@@ -54,7 +55,7 @@ def undone(wish: Sequence[Deed], errors: tuple[str, ...]) -> Answer:
         return Answer(status="ok", message=text, data=data)
     if taken:
         return Answer(status="partial", message=text, data=data)
-    codes = {PAUSED: "paused", UNDER_WAY: "busy"}
+    codes = {PAUSED: "paused", UNDER_WAY: "busy", OFF: "paused", DRY: "paused"}
     standard = "auth_required" if errors else "upstream_error"
     code = next((code for said, code in codes.items() if said in text), standard)
     return Answer(status="error", code=code, message=text, retryable=code in codes.values(), data=data)

@@ -37,7 +37,7 @@ def of_source(tx: Tx, key: EventKey) -> list[tuple[Copy, Link | None]]:
 
 
 def states(tx: Tx, calendar: CalendarKey, ids: Iterable[str]) -> dict[str, dict[str, CopyState]]:
-    """Return how the copies stand of each of these events that has any, by target."""
+    """Return how the copies stand of each of these events that has any, by target; one that waits to go is one."""
     wanted = list(ids)
     found: dict[str, dict[str, CopyState]] = {}
     for first in range(0, len(wanted), _CHUNK):
@@ -46,7 +46,8 @@ def states(tx: Tx, calendar: CalendarKey, ids: Iterable[str]) -> dict[str, dict[
         rows = tx.execute(
             "SELECT s.event, c.target, c.state FROM source s JOIN copy c ON c.id = s.copy "
             f"WHERE s.account = ? AND s.calendar = ? AND s.event IN ({marks}) "
-            "AND (s.link IS NOT NULL OR c.state = 'deleted')",
+            "AND (s.link IS NOT NULL OR c.state = 'deleted' OR EXISTS "
+            "(SELECT 1 FROM deed d WHERE d.copy = c.id AND d.verb = 'remove_copy' AND d.finished_at IS NULL))",
             (calendar.account, calendar.calendar, *some),
         )
         for event, target, state in rows:

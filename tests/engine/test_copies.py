@@ -873,3 +873,18 @@ def test_until_the_end_of_a_pause_nothing_is_copied(simulate: Simulate) -> None:
     simulation.until_quiet()
 
     assert the_copy(simulation)["summary"] == "Second"
+
+
+def test_what_was_asked_for_last_holds_when_copies_are_on_again(simulate: Simulate) -> None:
+    """While they were off no rule wanted the copy for a while; then one did again."""
+    simulation = begun(simulate, ruled(Rule("parties", match=Match(title="Party"), mirror=FAMILY)))
+    event = simulation.create(summary="Party")
+    simulation.until_quiet()
+    simulation.ask("set", key="mirroring", value=False)
+
+    edit(simulation, event, summary="Funeral")
+    edit(simulation, event, summary="Party, after all")
+    simulation.ask("set", key="mirroring", value=True)
+    simulation.until_quiet()
+
+    assert the_copy(simulation)["summary"] == "Party, after all"
