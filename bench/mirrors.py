@@ -214,7 +214,6 @@ def _of_time(name: str, found: Iterable[Answered], read_and_write: list[str]) ->
             name=f"{name}: p50",
             value=figures.median(times),
             unit="ms",
-            goal=87,
             floor=read_and_write[0],
             note=f"{len(times)} samples, fastest {min(times):.0f} ms",
         ),
