@@ -1,5 +1,6 @@
 """Bad input gets a sentence with the remedy; the process keeps running where it can, and nothing is lost."""
 
+import json
 import socket
 import subprocess
 import urllib.request
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.google_server.control import Control
-from tests.service.running import ANNA, BOB, Service, free_port, house, wait_for
+from tests.service.running import ANNA, BOB, Listener, Service, free_port, house, wait_for
 
 
 def test_missing_options_invite_nobody_and_say_what_to_set(tmp_path: Path) -> None:
@@ -194,7 +195,7 @@ def test_a_taken_port_is_named_and_calbot_goes_on(tmp_path: Path) -> None:
         taken.listen()
         service.start()
         # Its panel cannot be asked; what is made before the first reading has ended would be left alone.
-        wait_for(lambda: any(m["last_success"] for m in listener.payloads("calbot/health")), 20, "watching")
+        wait_for(lambda: has_read(listener), 20, "watching")
 
         google.create_event(ANNA)
         listener.ask("resync")
@@ -213,6 +214,12 @@ def test_a_second_calbot_on_the_same_directory_is_refused(tmp_path: Path) -> Non
 
         assert ended.returncode == 1
         assert "Another Calbot works in" in ended.stderr
+
+
+def has_read(listener: Listener) -> bool:
+    """Whether an account says over MQTT that its calendars were read."""
+    told = [payload for topic, payload, _ in list(listener.heard) if topic.startswith("calbot/account/") and payload]
+    return any(json.loads(payload)["last_sync"] for payload in told)
 
 
 def answers(service: Service) -> bool:
