@@ -140,7 +140,9 @@ class _Comparison:
         found = side.events.get(copy.event_id)
         self._counts["compared"] += bool(behind or found)
         if not behind:
-            if found is not None:
+            if found is not None and stands_alone(found.copy_of):
+                self._counts["kept"] += 1
+            elif found is not None:
                 yield _difference("left_behind", copy, found, "It is still there, though nothing asks for it.")
             return
         if found is None:
