@@ -1,12 +1,16 @@
 """All options of one start: from the data directory and the environment, checked and frozen."""
 
+import datetime as dt
 import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, cast
+from urllib.parse import urlsplit
 
+from addon import ways
+from addon.ways import Way
 from calbot import sources
 from calbot.checks import choice, number, section, shown, text
 from calbot.errors import BadOptions
@@ -18,6 +22,7 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}|[0-9A-Fa-f:.%]{2,60}")
 _SERVICE = re.compile(r"notify\.[a-z0-9_]{1,100}")
+_TIME_OF_DAY = re.compile(r"([01]?\d|2[0-3]):[0-5]\d")
 _TOPIC = re.compile(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*")
 
 
@@ -52,6 +57,9 @@ class Options:
     event_detail: EventDetail
     log_level: LogLevel
     notify: tuple[str, ...]
+    alerts: tuple[Way, ...]
+    report_at: dt.time | None
+    heartbeat_url: str | None = field(repr=False)
     place: Place
     endpoints: Endpoints
     notes: tuple[str, ...]
@@ -86,6 +94,9 @@ class Options:
             "mqtt.base_topic": broker.base_topic,
             "event_detail": self.event_detail,
             "notify": ", ".join(self.notify) or "Home Assistant's own notifications only",
+            "alerts": ", ".join(way.name for way in self.alerts) or "none",
+            "report_at": f"{self.report_at:%H:%M}" if self.report_at is not None else "none",
+            "heartbeat_url": "set" if self.heartbeat_url else "none",
             "log_level": self.log_level,
         }
         return tuple((key, value, self.origin.get(key, "default")) for key, value in values.items())
@@ -120,6 +131,9 @@ def load(environ: Mapping[str, str]) -> Options:
         notify = _notify(found.values.get("notify"))
         levels = ("debug", "info", "warning", "error")
         level = choice(found.values.get("log_level") or "info", "log_level", levels)
+        alerts = ways.ways(found.values.get("alerts"))
+        report_at = _report_at(found.values.get("report_at"))
+        heartbeat_url = _heartbeat_url(found.values.get("heartbeat_url"))
     except BadOptions as error:
         raise sources.named(error, found.origin) from None
     return Options(
@@ -128,6 +142,9 @@ def load(environ: Mapping[str, str]) -> Options:
         event_detail=cast("EventDetail", detail),
         log_level=cast("LogLevel", level),
         notify=notify,
+        alerts=alerts,
+        report_at=report_at,
+        heartbeat_url=heartbeat_url,
         place=where,
         endpoints=found.endpoints,
         notes=notes,
@@ -168,3 +185,31 @@ def _notify(value: object) -> tuple[str, ...]:
         if name and not _SERVICE.fullmatch(name):
             raise BadOptions(f"notify: {shown(name)} is not a notify service; {example}.")
     return tuple(dict.fromkeys(name for name in names if name))
+
+
+def _report_at(value: object) -> dt.time | None:
+    """Return a time of day, in the household's time zone."""
+    example = 'write it in quotes, like "07:00"'
+    word = text(value if value is not None else "", "report_at", example)
+    if not word:
+        return None
+    if not _TIME_OF_DAY.fullmatch(word):
+        raise BadOptions(f"report_at: {shown(word)} is not a time of day; {example}.")
+    hour, minute = word.split(":")
+    return dt.time(int(hour), int(minute))
+
+
+def _heartbeat_url(value: object) -> str | None:
+    """Return the address; it is a secret, so no complaint repeats it."""
+    remedy = "copy the push URL that Uptime Kuma shows for a monitor of the type Push"
+    address = text(value if value is not None else "", "heartbeat_url", remedy)
+    if not address:
+        return None
+    try:
+        parts = urlsplit(address)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or " " in address or len(address) > 1000:
+        raise BadOptions(f"heartbeat_url: what is there is not a web address; {remedy}.")
+    return address

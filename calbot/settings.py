@@ -39,20 +39,11 @@ KEYS = (
     "push_url",
     "delete_original",
     "limits",
-    "alerts",
-    "report_at",
-    "heartbeat_url",
 )
-"""The options that the engine understands, or will."""
+"""The options that the engine understands."""
 NESTED = {
     "limits": ("invites_per_hour", "removals_per_pass"),
     "delete_original": ("enabled", "grace"),
-}
-
-_LATER: dict[str, tuple[object, str]] = {
-    "alerts": ([], "alerts come in a later version"),
-    "report_at": (None, "the daily report comes in a later version"),
-    "heartbeat_url": (None, "the heartbeat comes in a later version"),
 }
 
 _CENTRAL = "write the id that Google Calendar's settings show for it, like family@group.calendar.google.com"
@@ -97,7 +88,7 @@ class Settings(Noun, frozen=True, kw_only=True):
 
 
 def parse(raw: Mapping[str, object], *, endpoints_overridden: bool) -> tuple[Settings, tuple[str, ...]]:
-    """Return the settings, and a sentence for each option that is not available yet or surely not meant.
+    """Return the settings, and a sentence for each option that is surely not meant.
 
     A missing or null option has its default. Raises BadOptions.
     """
@@ -131,7 +122,7 @@ def parse(raw: Mapping[str, object], *, endpoints_overridden: bool) -> tuple[Set
         invites_per_hour=number(limits.get("invites_per_hour", 50), "limits.invites_per_hour", 1, 10_000),
         removals_per_pass=number(limits.get("removals_per_pass", 5), "limits.removals_per_pass", 0, 10_000),
     )
-    return settings, (*_notes(given), *rule_notes)
+    return settings, rule_notes
 
 
 def parse_switch(key: str, value: object) -> bool | int | str:
@@ -208,14 +199,3 @@ def _push_url(value: object, *, plain_allowed: bool) -> str | None:
         raise BadOptions(f"push_url: {shown(address)} is not https, as Google wants it; {example}.")
     path = "/push" if parts.path in ("", "/") else parts.path
     return urlunsplit((parts.scheme, parts.netloc, path, parts.query, ""))
-
-
-def _notes(given: Mapping[str, object]) -> tuple[str, ...]:
-    notes = []
-    for key, (default, when) in _LATER.items():
-        value = given.get(key, default)
-        if isinstance(value, Mapping) and isinstance(default, Mapping):
-            value = {**default, **{name: inner for name, inner in value.items() if inner is not None}}
-        if value != default and value not in ("", [], {}):
-            notes.append(f"{key}: {when}; ignored for now.")
-    return tuple(notes)

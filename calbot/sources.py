@@ -15,7 +15,7 @@ from calbot.errors import BadOptions
 from calbot.optionfiles import json_options, yaml_options
 from calbot.settings import Settings
 
-SHELL_KEYS = ("mqtt", "event_detail", "log_level", "notify")
+SHELL_KEYS = ("mqtt", "event_detail", "log_level", "notify", "alerts", "report_at", "heartbeat_url")
 """Options that the engine leaves to the shell around it."""
 NESTED = {**engine_settings.NESTED, "mqtt": ("host", "port", "username", "password", "base_topic")}
 

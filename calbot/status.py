@@ -43,6 +43,8 @@ class AccountStatus(Noun, frozen=True, kw_only=True):
     paused: bool = False
     waiting_until: float | None = None
     resting_until: float | None = None
+    sign_in_ends: float | None = None
+    """When Google ends this sign-in by itself, in epoch seconds: a client in "Testing"."""
 
 
 class Effective(Noun, frozen=True, kw_only=True):
@@ -83,6 +85,10 @@ class Snapshot(Noun, frozen=True, kw_only=True):
     broker_connected: bool = False
     broker_problem: str | None = None
     broker_advice: str | None = None
+    hung: tuple[str, ...] = ()
+    """The accounts whose worker has not got on for longer than any work takes."""
+    clock_off: float | None = None
+    """By how many seconds our clock is ahead of Google's; None until Google has answered."""
     pushes_refused: int = 0
 
 

@@ -21,11 +21,12 @@ ROOT = Path(__file__).parent.parent
 
 # From the roof to the ground; imports go down. `x.*` is everything in the package x that is not named itself.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("addon.app", "addon.__main__", "addon.commands", "addon.backup"),
+    ("addon.app", "addon.__main__", "addon.commands", "addon.alertcommands", "addon.backup"),
     (
         *("addon.mqtt.*", "addon.web.*", "addon.alerts", "addon.alerts.*"),
         *(
             "addon.heartbeat",
+            "addon.monitor",
             "addon.supervisor",
             "addon.broker",
             "addon.brokers",
@@ -46,7 +47,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         *("addon.web.views", "addon.web.timeline", "addon.web.words", "addon.web.links", "addon.web.steps"),
         "addon.alerts.judge",
     ),
-    ("addon", "addon.mqtt", "addon.web"),
+    ("addon", "addon.mqtt", "addon.web", "addon.ways"),
     # The wall.
     (
         "calbot.cli",
@@ -55,6 +56,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "calbot.looking",
         "calbot.doing",
         "calbot.mirrorcommands",
+        *("calbot.accountcommands", "calbot.envcommands", "calbot.importing", "calbot.channelcommands"),
+        "calbot.checking",
         "calbot.local",
         "calbot.reports",
     ),
@@ -92,7 +95,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     (
         *("calbot.store", "calbot.store.*", "calbot.vault", "calbot.clock", "calbot.google.transport"),
         *("calbot.google.calendars", "calbot.google.accounts", "calbot.google.consent", "calbot.google.errors"),
-        *("calbot.google.gmail", "calbot.google.wallet", "calbot.sources", "calbot.optionfiles"),
+        *("calbot.google.gmail", "calbot.google.wallet", "calbot.sources", "calbot.optionfiles", "calbot.envfile"),
     ),
     ("calbot.ports",),
     (
@@ -107,7 +110,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         ),
         *("calbot.google.bodies", "calbot.content", "calbot.copyrules", "calbot.occurrences"),
     ),
-    ("calbot.checks",),
+    ("calbot.checks", "calbot.secrecy"),
     (
         *("calbot.model", "calbot.policy", "calbot.actions", "calbot.kinds", "calbot.status", "calbot.errors"),
         *("calbot", "calbot.google"),
