@@ -10,29 +10,23 @@ from addon.alerts.alerts import Alerts
 from addon.alerts.channels import channels
 from addon.alerts.courier import TEST, Courier
 from addon.brokers import Brokers
+from addon.doors import SUPERVISOR, Inside, doors
 from addon.mqtt.bridge import Bridge
 from addon.mqtt.connection import MqttOptions
 from addon.options import Options, Place
 from addon.supervisor import Supervisor
 from addon.web.alert_page import AlertPage
-from addon.web.deeds import DeedPages
 from addon.web.desk import Desk
-from addon.web.panel import panel
-from addon.web.server import Door, WebServer
-from addon.web.sign_in import LARGEST_BODY, Pages
-from addon.web.webhook import PushDoor
+from addon.web.server import WebServer
 from calbot import __version__, health
 from calbot.clock import SystemClock, SystemRandom
 from calbot.engine import Engine
 from calbot.errors import BadOptions, DirectoryInUse, StoreError
 from calbot.google.accounts import GoogleAccounts
-from calbot.google.consent import places
 from calbot.google.wallet import Wallet
-from calbot.model import Outgoing
 from calbot.settings import Settings
 from calbot.sources import Endpoints
 from calbot.status import Health
-from calbot.store import outbox
 from calbot.store.database import Database, translated
 from calbot.vault import Vault, given_key
 
@@ -40,8 +34,6 @@ WATCH_SECONDS = 1.0
 OPEN_AGAIN = 3.0
 TICK_SECONDS = 30.0
 SLOWEST_STEP = 180.0
-SUPERVISOR = "172.30.32.2"
-SHOWN_OUTCOMES = 100
 OK, FAILED, USAGE = 0, 1, 2
 log = logging.getLogger(__name__)
 
@@ -104,7 +96,7 @@ class App:
         alerts = Alerts(database, self._clock, self._random, send=courier.post, said=engine.wrote)
         desk = Desk(engine, database, self._clock, self._random)
         engine.listen(desk)
-        self._doors(engine, where, wanted, database, courier, desk)
+        self._doors(engine, where, wanted, database, self._alert_page(where, wanted, courier), desk)
         code = OK
         if self._open(engine, database, alerts):
             desk.take_up_unfinished()
@@ -180,64 +172,35 @@ class App:
         where: Place,
         wanted: Options | None,
         database: Database,
-        courier: Courier,
+        alerts: AlertPage,
         desk: Desk,
     ) -> None:
-        peer = SUPERVISOR if where.supervised else None
-        zone = wanted.settings.time_zone if wanted is not None else "UTC"
-        deeds = DeedPages(
-            engine, desk, database, clock=self._clock, random=self._random, time_zone=zone, only_peer=peer
-        )
-        page = panel(
-            engine,
-            assess=health.assess,
+        """Open the doors that can be opened; the panel's also says what is wrong with the options."""
+        house = Inside(
+            engine=engine,
+            database=database,
+            desk=desk,
+            alerts=alerts,
             clock=self._clock,
-            alive=lambda: self._is_alive(engine, web),
-            mqtt_problem=lambda: engine.snapshot.broker_problem if wanted else "MQTT waits for right options.",
-            outcomes=lambda: _latest(database),
-            options=wanted.shown() if wanted is not None else (),
-            time_zone=zone,
-            bind=where.bind,
-            only_peer=peer,
-            sign_in=self._sign_in(engine, where, wanted) if wanted is not None else None,
-            deeds=deeds if wanted is not None else None,
-        )
-        alert_page = AlertPage(
-            found=self._supervisor.notify_services if self._supervisor is not None else None,
-            named=wanted.notify if wanted is not None else (),
-            complaints=courier.complaints,
-            test=lambda: courier.post(TEST),
             random=self._random,
-            only_peer=peer,
+            wallet=Wallet(where.data, Vault(where.data, self._key)),
+            alive=lambda: self._is_alive(engine, web),
         )
-        page.register_blueprint(alert_page.blueprint())
-        doors = [Door("panel", page, where.bind, where.panel_port, "CALBOT_PANEL_PORT", 900, largest_body=LARGEST_BODY)]
-        if wanted is not None and wanted.settings.push_url is not None:
-            push = PushDoor(
-                engine,
-                healthy=lambda: health.assess(engine.snapshot, self._clock.now()).level != "problem",
-            )
-            doors.append(Door("push door", push, where.bind, where.push_port, "CALBOT_PUSH_PORT"))
-        web = WebServer(doors, self._clock)
+        web = WebServer(doors(house, where, wanted), self._clock)
         self._parts.append(web)
         for blocked in web.start():
             engine.board.note(f"{blocked} Calbot goes on without that door; polling does not need it.")
         if web.ports[0]:
             log.info("The panel is at http://%s:%d/", where.bind, web.ports[0])
 
-    def _sign_in(self, engine: Engine, where: Place, wanted: Options) -> Pages:
-        """Seal the tokens that lie there plain, and return the pages that bring new ones."""
-        wallet, endpoints = Wallet(where.data, Vault(where.data, self._key)), wanted.endpoints
-        wallet.seal()
-        return Pages(
-            engine,
-            wallet,
-            places(endpoints.auth_uri, endpoints.token_uri, endpoints.calendar_api),
-            clock=self._clock,
+    def _alert_page(self, where: Place, wanted: Options | None, courier: Courier) -> AlertPage:
+        return AlertPage(
+            found=self._supervisor.notify_services if self._supervisor is not None else None,
+            named=wanted.notify if wanted is not None else (),
+            complaints=courier.complaints,
+            test=lambda: courier.post(TEST),
             random=self._random,
-            time_zone=wanted.settings.time_zone,
             only_peer=SUPERVISOR if where.supervised else None,
-            chosen=[choice.email for choice in wanted.settings.accounts],
         )
 
     def _watch(self, engine: Engine, bridge: Bridge | None, alerts: Alerts) -> int:
@@ -281,9 +244,3 @@ class App:
         for part in reversed(self._parts):
             part.stop()
         log.info("Calbot has stopped.")
-
-
-def _latest(database: Database) -> list[Outgoing]:
-    with translated():
-        reader = database.read()
-        return [row for stream in outbox.STREAMS for row in outbox.latest(reader, stream, SHOWN_OUTCOMES)]

@@ -363,7 +363,7 @@ def test_an_installation_never_lacks_an_option() -> None:
 
 def test_the_tab_shows_what_works() -> None:
     """The Configuration tab has the options that the code acts on, and no promises."""
-    assert promised(CONFIG["schema"], (), KEYS) == []
+    assert promised(CONFIG["schema"], {}, KEYS) == []
 
 
 def test_the_tab_shows_what_works_in_a_rule() -> None:
