@@ -24,12 +24,13 @@ RUN python3 -m compileall -q --invalidation-mode unchecked-hash /opt/venv/lib
 
 FROM ${BUILD_FROM}
 
-# The store's files belong to this number on the host too, so it never changes.
+# The store's files belong to this number on the host too, so it never changes. A new volume takes /data's owner.
 RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates python3 \
     && rm -rf /var/lib/apt/lists/* \
     && groupadd --gid 8098 calbot \
     && useradd --uid 8098 --gid calbot --no-create-home --home-dir /data --shell /usr/sbin/nologin calbot \
+    && install -d -o calbot -g calbot -m 0700 /data \
     && printf '#!/bin/sh\nexec /app/run.sh "$@"\n' >/usr/local/bin/calbot \
     && chmod 0755 /usr/local/bin/calbot
 

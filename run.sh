@@ -64,4 +64,7 @@ if [ "${1-}" = demo ]; then
     shift
     exec "$root/.venv/bin/python" -m tests.demo "$@"
 fi
+if [ "${1-}" = backup ]; then
+    start "$root/.venv/bin/python" -m addon.backup
+fi
 start "$root/.venv/bin/python" -m addon "$@"

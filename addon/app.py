@@ -3,14 +3,18 @@
 import logging
 import sys
 from collections.abc import Mapping
+from functools import partial
 from typing import Protocol
 
 from addon import logs, options, stopping, supervisor
 from addon.alerts.alerts import Alerts
+from addon.alerts.asked import Asked
 from addon.alerts.channels import channels
-from addon.alerts.courier import TEST, Courier
+from addon.alerts.courier import PAGE_PATIENCE, Courier
+from addon.alerts.daily import Daily, gathered
 from addon.brokers import Brokers
 from addon.doors import SUPERVISOR, Inside, doors
+from addon.heartbeat import Heartbeat, Look, Monitor, judged
 from addon.mqtt.bridge import Bridge
 from addon.mqtt.connection import MqttOptions
 from addon.options import Options, Place
@@ -18,11 +22,14 @@ from addon.supervisor import Supervisor
 from addon.web.alert_page import AlertPage
 from addon.web.desk import Desk
 from addon.web.server import WebServer
-from calbot import __version__, health
+from calbot import __version__, health, rotation
 from calbot.clock import SystemClock, SystemRandom
 from calbot.engine import Engine
+from calbot.envfile import EnvFileLocked
 from calbot.errors import BadOptions, DirectoryInUse, StoreError
 from calbot.google.accounts import GoogleAccounts
+from calbot.google.gmail import Gmail
+from calbot.google.transport import Meter
 from calbot.google.wallet import Wallet
 from calbot.settings import Settings
 from calbot.sources import Endpoints
@@ -51,6 +58,7 @@ class App:
         self._environ = environ
         self._clock = SystemClock()
         self._random = SystemRandom()
+        self._meter = Meter()
         self._parts: list[Part] = []
         self._ticked = self._clock.monotonic()
         self._key: str | None = None
@@ -80,34 +88,41 @@ class App:
             database.close()
 
     def _options(self, where: Place) -> tuple[Options | None, str | None]:
-        """Return the options, or under the Supervisor what is wrong with them: there the panel says it."""
+        """Return the options, or what is wrong: the panel says it, under the Supervisor or where a key is missing."""
         try:
             wanted = options.load(self._environ)
             self._key = given_key(self._environ)
             return wanted, None
         except BadOptions as error:
-            if not where.supervised:
+            if not where.supervised and not isinstance(error, EnvFileLocked):
                 raise
             return None, str(error)
 
     def _serve(self, where: Place, wanted: Options | None, problem: str | None, database: Database) -> int:
+        if wanted is not None:
+            rotation.finish(where.data, Vault(where.data, self._key))
         engine = self._engine(where, wanted, problem, database)
-        courier = self._courier(wanted)
+        courier = self._courier(engine, where, wanted)
         alerts = Alerts(database, self._clock, self._random, send=courier.post, said=engine.wrote)
+        asked = Asked(alerts, courier, engine.commands.answered)
+        engine.commands.also("ack_alert", asked.acknowledge)
+        engine.commands.also("test_alert", asked.test)
         desk = Desk(engine, database, self._clock, self._random)
         engine.listen(desk)
-        self._doors(engine, where, wanted, database, self._alert_page(where, wanted, courier), desk)
+        self._doors(engine, where, wanted, database, self._alert_page(where, courier, alerts, desk), desk)
+        daily = self._daily(engine, wanted, database, alerts, courier)
+        self._beat(engine, where, wanted)
         code = OK
-        if self._open(engine, database, alerts):
+        if self._open(engine, database, alerts, daily):
             desk.take_up_unfinished()
             bridge = self._bridge(engine, wanted, database) if wanted is not None else None
             engine.start()
             log.info("Calbot %s is running.", __version__)
-            code = self._watch(engine, bridge, alerts)
+            code = self._watch(engine, bridge, alerts, daily, supervised=where.supervised)
         self._close(engine)
         return code
 
-    def _open(self, engine: Engine, database: Database, alerts: Alerts) -> bool:
+    def _open(self, engine: Engine, database: Database, alerts: Alerts, daily: Daily) -> bool:
         """Open the store, as often as the disk refuses; return False when a stop was requested first."""
         while not stopping.requested.is_set():
             self._ticked = self._clock.monotonic()
@@ -115,6 +130,7 @@ class App:
                 with translated():
                     database.open()
                     alerts.open()
+                    daily.open()
                     engine.open()
             except StoreError as error:
                 engine.board.note_disk(str(error))
@@ -133,6 +149,7 @@ class App:
             calendar_api=endpoints.calendar_api,
             token_uri=endpoints.token_uri,
             vault=Vault(where.data, self._key),
+            meter=self._meter,
         )
         notes = wanted.notes if wanted is not None else ()
         for note in notes:
@@ -140,15 +157,42 @@ class App:
         settings = wanted.settings if wanted is not None else Settings()
         return Engine(settings, accounts, database, self._clock, self._random, notes=notes, option_problem=problem)
 
-    def _courier(self, wanted: Options | None) -> Courier:
-        """Start who brings alerts to people, through Home Assistant if there is one."""
+    def _courier(self, engine: Engine, where: Place, wanted: Options | None) -> Courier:
+        """Start who brings alerts to people, through Home Assistant if there is one, and by the ways of the options."""
         named = wanted.notify if wanted is not None else ()
         if named and self._supervisor is None:
             log.warning("notify: there is no Home Assistant around this Calbot that could notify anybody; ignored.")
-        courier = Courier(channels(self._supervisor, named) if self._supervisor is not None else (), self._clock)
+        endpoints = wanted.endpoints if wanted is not None else Endpoints()
+        vault = Vault(where.data, self._key)
+        gmail = Gmail(where.data, vault, self._clock, api=endpoints.gmail_api, token_uri=endpoints.token_uri)
+        ways = wanted.alerts if wanted is not None else ()
+        found = channels(self._supervisor, named, ways, gmail, self._clock, self._random)
+        if wanted is not None and wanted.report_at is not None and not found:
+            engine.board.note("report_at: there is no way to bring a report to anybody yet; name one in alerts.")
+        courier = Courier(found, self._clock, engine.board)
         courier.start()
         self._parts.append(courier)
         return courier
+
+    def _daily(
+        self, engine: Engine, wanted: Options | None, database: Database, alerts: Alerts, courier: Courier
+    ) -> Daily:
+        at, zone = (wanted.report_at, wanted.settings.time_zone) if wanted is not None else (None, "UTC")
+        day = partial(gathered, database, engine.board, self._meter, alerts, self._clock)
+        return Daily(at, zone, database, self._clock, day=day, send=courier.post)
+
+    def _beat(self, engine: Engine, where: Place, wanted: Options | None) -> None:
+        """Tell a monitor how Calbot is, as seen by a thread that looks after nothing else."""
+        if wanted is None or wanted.heartbeat_url is None:
+            return
+
+        def look() -> Look:
+            silent = self._clock.monotonic() - self._ticked
+            return judged(engine.snapshot, self._clock.now(), watch_silent=silent, ping=self._meter.latency)
+
+        heartbeat = Heartbeat(Monitor(wanted.heartbeat_url, where.supervised, self._clock), look)
+        heartbeat.start()
+        self._parts.append(heartbeat)
 
     def _bridge(self, engine: Engine, wanted: Options, database: Database) -> Bridge:
         self._parts.append(self._brokers)
@@ -193,18 +237,25 @@ class App:
         if web.ports[0]:
             log.info("The panel is at http://%s:%d/", where.bind, web.ports[0])
 
-    def _alert_page(self, where: Place, wanted: Options | None, courier: Courier) -> AlertPage:
+    def _alert_page(self, where: Place, courier: Courier, alerts: Alerts, desk: Desk) -> AlertPage:
         return AlertPage(
             found=self._supervisor.notify_services if self._supervisor is not None else None,
-            named=wanted.notify if wanted is not None else (),
+            works=courier.works,
             complaints=courier.complaints,
-            test=lambda: courier.post(TEST),
+            standing=lambda: alerts.standing,
+            acknowledge=lambda alert: desk.send("ack_alert", {"id": alert} if alert else {"all": True}, "alerts"),
+            test=lambda: courier.test(PAGE_PATIENCE),
+            clock=self._clock,
             random=self._random,
             only_peer=SUPERVISOR if where.supervised else None,
         )
 
-    def _watch(self, engine: Engine, bridge: Bridge | None, alerts: Alerts) -> int:
-        """Look after everything once a second until a stop is requested; a dead worker is not to be lived with."""
+    def _watch(self, engine: Engine, bridge: Bridge | None, alerts: Alerts, daily: Daily, *, supervised: bool) -> int:
+        """Look after everything once a second until a stop is requested.
+
+        A dead worker is not to be lived with. With one that hangs the other accounts' work goes on: where nobody starts
+        Calbot again by itself, that is better than none. Elsewhere it ends, too: only that is seen from outside.
+        """
         level = ""
         while not stopping.requested.wait(WATCH_SECONDS):
             self._ticked = self._clock.monotonic()
@@ -216,11 +267,16 @@ class App:
             if bridge is not None:
                 engine.board.note_broker(connected=bridge.connected, problem=bridge.problem, advice=bridge.advice)
             verdict = self._judge(engine, alerts)
+            daily.look()
             if verdict.level != level:
                 level = verdict.level
                 log.info("Status: %s. %s", level, " ".join(f"{r.text} {r.remedy}" for r in verdict.reasons))
             if engine.has_dead_worker():
                 log.error("A worker has died; Calbot ends so that it is started again.")
+                return FAILED
+            if engine.pulse.longest_seen() >= SLOWEST_STEP and not supervised:
+                log.error("A worker has stood still for minutes; Calbot ends so that it is started again.")
+                stopping.end_soon(FAILED)
                 return FAILED
         return OK
 

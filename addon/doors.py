@@ -86,6 +86,7 @@ def _sign_in(inside: Inside, where: Place, wanted: Options) -> Pages:
         time_zone=wanted.settings.time_zone,
         only_peer=SUPERVISOR if where.supervised else None,
         chosen=[choice.email for choice in wanted.settings.accounts],
+        desk=inside.desk,
     )
 
 

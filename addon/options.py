@@ -13,6 +13,7 @@ from addon import ways
 from addon.ways import Way
 from calbot import sources
 from calbot.checks import choice, number, section, shown, text
+from calbot.envfile import surroundings
 from calbot.errors import BadOptions
 from calbot.settings import Settings
 from calbot.sources import Endpoints
@@ -123,6 +124,7 @@ def place(environ: Mapping[str, str]) -> Place:
 def load(environ: Mapping[str, str]) -> Options:
     """Return the options of this start. Raises BadOptions: one sentence with the key and the remedy."""
     where = place(environ)
+    environ = surroundings(environ)
     found = sources.gather(environ)
     settings, notes = sources.settings(found)
     try:

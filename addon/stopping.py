@@ -24,10 +24,14 @@ def listen() -> None:
 def _on_signal(_number: int, _frame: FrameType | None) -> None:
     if not requested.is_set():
         requested.set()
-        threading.Thread(target=_end_anyway, name="patience", daemon=True).start()
+        end_soon(0)
 
 
-def _end_anyway() -> None:
-    """End the process when a tidy stop takes too long; the store loses nothing by it."""
+def end_soon(code: int) -> None:
+    """End the process with this code when a tidy stop takes too long; the store loses nothing by it."""
+    threading.Thread(target=_end_anyway, args=(code,), name="patience", daemon=True).start()
+
+
+def _end_anyway(code: int) -> None:
     threading.Event().wait(PATIENCE)
-    os._exit(0)
+    os._exit(code)

@@ -8,6 +8,9 @@ import msgspec
 
 from calbot.status import AccountStatus, Snapshot
 
+QUARTER = 900.0
+KEPT_QUARTERS = 100
+"""A day of them, and an hour."""
 log = logging.getLogger(__name__)
 
 
@@ -19,6 +22,7 @@ class Board:
         self._told = told
         self._lock = threading.Lock()
         self._left: set[str] = set()
+        self._reads: dict[int, int] = {}
 
     def replace(self, **parts: object) -> None:
         """Put up a snapshot with these parts changed."""
@@ -32,10 +36,25 @@ class Board:
                 return
             others = {known.email: known for known in self.snapshot.accounts}
             before = others.get(status.email)
+            if before is not None:
+                self._count(before, status)
             accounts = tuple({**others, status.email: status}.values())
             self.snapshot = msgspec.structs.replace(self.snapshot, accounts=accounts)
         if before != status:
             self._told()
+
+    def _count(self, before: AccountStatus, after: AccountStatus) -> None:
+        """Count the readings that went well, by quarters of an hour."""
+        known = {one.key: one.last_success for one in before.calendars}
+        for one in after.calendars:
+            if one.last_success is not None and one.last_success != known.get(one.key):
+                quarter = int(one.last_success // QUARTER)
+                self._reads = {at: count for at, count in self._reads.items() if at > quarter - KEPT_QUARTERS}
+                self._reads[quarter] = self._reads.get(quarter, 0) + 1
+
+    def reads(self, since: float) -> int:
+        """Return how often calendars were read well since then (epoch seconds), as far as this process remembers."""
+        return sum(count for quarter, count in self._reads.items() if (quarter + 1) * QUARTER > since)
 
     def note_syncing(self, account: str, syncing: bool) -> None:  # noqa: FBT001 - one state, told
         """Take in that a whole calendar is being read, or was."""
@@ -63,7 +82,14 @@ class Board:
     def note(self, sentence: str) -> None:
         """Show a sentence to people for as long as this process lives."""
         log.warning("%s", sentence)
-        self.replace(notes=(*self.snapshot.notes, sentence))
+        with self._lock:
+            self.snapshot = msgspec.structs.replace(self.snapshot, notes=(*self.snapshot.notes, sentence))
+
+    def forget(self, sentence: str) -> None:
+        """Show a sentence no longer that was noted before."""
+        with self._lock:
+            notes = tuple(note for note in self.snapshot.notes if note != sentence)
+            self.snapshot = msgspec.structs.replace(self.snapshot, notes=notes)
 
     def note_disk(self, problem: str | None) -> None:
         """Take in how the store is, for whoever judges."""
@@ -71,6 +97,13 @@ class Board:
             if problem is not None:
                 log.warning("%s", problem)
             self.replace(disk_problem=problem)
+            self._told()
+
+    def note_clock(self, off: float | None) -> None:
+        """Take in how our clock stands against Google's, as far as minutes go."""
+        minutes = None if off is None else round(off / 60) * 60.0
+        if minutes != self.snapshot.clock_off:
+            self.replace(clock_off=minutes)
             self._told()
 
     def note_unwritable(self, targets: tuple[str, ...]) -> None:

@@ -9,7 +9,7 @@ from calbot.identity import series_of, stamp_with
 from calbot.kinds import CopyState, Fate
 from calbot.model import CalendarKey, Change, Event, Gone
 from calbot.policy import Case, Policy
-from calbot.store import calendars, fates, sourcing
+from calbot.store import calendars, earlier, fates, sourcing
 from calbot.store.database import Tx
 
 
@@ -27,15 +27,18 @@ def cases(tx: Tx, calendar: CalendarKey, changes: Sequence[Change], policy: Poli
     parents |= {change.id: change for change in changes if isinstance(change, Event) and change.id in wanted}
     parents = {id_: _remembered(event, past.get(id_, {})) for id_, event in parents.items()}
     states = sourcing.states(tx, calendar, {*(change.id for change in changes), *wanted})
+    handled = earlier.guests(tx, changes)
+    special = (past, states, handled)
     return [
         msgspec.structs.replace(
             general,
             fates=fates.of_date(past, change.id, origin),
+            handled=handled.get(change.id, frozenset()),
             parent=parents.get(origin) if origin else None,
             copies=states.get(change.id, {}),
             series_copies=_of_series(states.get(origin or "", {}), change),
         )
-        if (origin := origins.get(change.id)) is not None or change.id in past or change.id in states
+        if (origin := origins.get(change.id)) is not None or any(change.id in known_of for known_of in special)
         else general
         for change in changes
     ]

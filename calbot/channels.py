@@ -63,6 +63,14 @@ class Channels:
         self._tended = tended
         self._channels: dict[str, Channel] = {}
         self._attempts: dict[str, _Attempt] = {}
+        self._asked: list[str] = []
+        self._renewing: set[str] = set()
+        self._in_vain: list[str] = []
+
+    @property
+    def has_address(self) -> bool:
+        """Say whether pushes are wanted, and channels opened for them."""
+        return self._address is not None and self._tended
 
     def load(self) -> None:
         """Read what is known of channels from before."""
@@ -84,6 +92,8 @@ class Channels:
 
     def next_due(self, calendars: tuple[str, ...], now: float) -> float:
         """Return when `tend` has something to do, in epoch seconds."""
+        if self._renewing:
+            return now
         if not self._tended:
             return now + RENEW_BEFORE
         if self._address is None:
@@ -104,14 +114,29 @@ class Channels:
         )
         self._save(confirmed)
 
+    def renew(self, command_id: str, calendars: tuple[str, ...]) -> None:
+        """Have the next `tend` open new channels, however fresh the old ones are, because somebody asked for it."""
+        self._asked.append(command_id)
+        self._renewing |= set(calendars) if self.has_address else set()
+
+    def answers(self, signed_out: str | None) -> list[tuple[str, str | None]]:
+        """Return whose wishes to `renew` have come to an end, each with what went wrong; each is told once."""
+        if self._renewing and signed_out is None:
+            return []
+        error = signed_out or " ".join(self._in_vain) or None
+        told: list[tuple[str, str | None]] = [(command_id, error) for command_id in self._asked]
+        self._asked, self._renewing, self._in_vain = [], set(), []
+        return told
+
     def tend(self, calendars: tuple[str, ...], google: Calendars) -> None:
         """Open what is missing or soon runs out, then stop what was replaced. Raises SignInNeeded."""
         now = self._clock.now()
         for calendar in calendars if self._address is not None else ():
             attempt = self._attempts.get(calendar, _Attempt())
             fresh = any(_renew_at(channel) > now for channel in self._live(calendar, now))
-            if not fresh and now >= attempt.not_before:
+            if calendar in self._renewing or (not fresh and now >= attempt.not_before):
                 self._open(calendar, google, attempt)
+        self._renewing.clear()
         for channel in [c for c in self._channels.values() if self._is_replaced(c, calendars, now)]:
             self._close(channel, google, now)
 
@@ -156,6 +181,7 @@ class Channels:
             self._forget(channel)
             self._attempts[calendar] = _Attempt(not_before=now + REFUSED_FOR, without_push=True)
             log.info("%s: Google pushes no changes of %s; it is polled.", self._account, calendar)
+            self._note_in_vain(calendar, f"Google pushes no changes of {calendar}; it is polled.")
             return
         if opened.expires is None or opened.expires <= now:  # Not told, or a clock is wrong.
             opened = msgspec.structs.replace(opened, expires=channel.expires)
@@ -176,6 +202,7 @@ class Channels:
         wait = REFUSED_FOR if isinstance(error, Refused) else backoff(failures, self._random.uniform(0, 1), asked)
         text = f"Google opens no push channel to {channel.address}: {error} Polling goes on."
         log.warning("%s: %s", self._account, text)
+        self._note_in_vain(channel.key.calendar, text)
         if not isinstance(error, Uncertain):
             self._forget(channel)
         if failures == 1:
@@ -189,6 +216,11 @@ class Channels:
             with self._database.write() as tx:
                 outbox.put(tx, [notice], self._clock.now(), self._random)
         self._attempts[channel.key.calendar] = _Attempt(failures, self._clock.now() + wait)
+
+    def _note_in_vain(self, calendar: str, text: str) -> None:
+        """Keep what to tell whoever asked for this calendar's channel."""
+        if calendar in self._renewing:
+            self._in_vain.append(text)
 
     def _close(self, channel: Channel, google: Calendars, now: float) -> None:
         expired = channel.expires is not None and channel.expires <= now

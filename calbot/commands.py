@@ -3,12 +3,12 @@
 import logging
 import math
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 from calbot.control import Control, Letters
 from calbot.errors import BadOptions, StoreError
-from calbot.inbox import LookAround, PlanAfresh, Resync
+from calbot.inbox import LookAround, PlanAfresh, RenewChannels, Resync
 from calbot.model import Answer, CalendarKey, Command, Notice, Noun
 from calbot.ports import Clock, Random
 from calbot.purge import Purge
@@ -55,6 +55,15 @@ class Commands:
         self._pending: dict[str, _Pending] = {}
         self._owed: dict[str, tuple[Command, Answer]] = {}
         self._paying = threading.Lock()
+        self._others: dict[str, Callable[[Command], Answer | None]] = {}
+
+    def also(self, name: str, do: Callable[[Command], Answer | None]) -> None:
+        """Know one more command. `do` returns its answer soon, or None: then it comes by `answered`."""
+        self._others[name] = do
+
+    def answered(self, command: Command, answer: Answer) -> None:
+        """Take the final answer to a command that is under way."""
+        self._answer(command, answer)
 
     def carry_out(self, command: Command) -> None:
         """Do it, or start it; trouble is an answer."""
@@ -109,6 +118,8 @@ class Commands:
                 return self._control.taken_up(command, errors)
             case "purge":
                 return self._purge.taken(command, errors)
+            case "renew_channels":
+                return _renewed(errors)
             case _:
                 return _read(errors)
 
@@ -129,7 +140,7 @@ class Commands:
 
     def _start(self, command: Command) -> Answer | None:
         account = command.args.get("account")
-        if account is not None and account not in self._desk.workers:
+        if account is not None and account not in self._desk.workers and command.name != "purge":
             return Answer(status="error", code="not_found", message=f"There is no account {account}.")
         who = str(account) if account is not None else None
         match command.name:
@@ -143,6 +154,8 @@ class Commands:
                 return self._resume(who)
             case "resync":
                 return self._resync(command, who)
+            case "renew_channels":
+                return self._send(command, self._renewal(command, who))
             case "approve" | "discard":
                 return self._release(command)
             case "undo":
@@ -156,7 +169,15 @@ class Commands:
             case "explain":
                 return self._control.explain(command)
             case _:
-                return Answer(status="error", code="unknown_command", message=f"There is no command {command.name}.")
+                return self._by_others(command)
+
+    def _by_others(self, command: Command) -> Answer | None:
+        do = self._others.get(command.name)
+        if do is None:
+            return Answer(status="error", code="unknown_command", message=f"There is no command {command.name}.")
+        with self._lock:
+            self._pending[command.id] = _Pending(command, frozenset({command.name}))
+        return do(command)
 
     def _set(self, key: str, value: object, account: str | None) -> Answer:
         key = key.removeprefix("limits.")
@@ -227,6 +248,16 @@ class Commands:
         letter = Resync(command.id, calendar, bool(command.args.get("full")))
         return self._send(command, Letters({worker.email: letter for worker in workers}))
 
+    def _renewal(self, command: Command, account: str | None) -> Answer | Letters:
+        """Ask the accounts for new push channels; no calendar is without one meanwhile."""
+        wanted = [one for one in self._desk.workers.values() if account in {None, one.email}]
+        if not wanted:
+            return Answer(status="error", code="auth_required", message="Nobody is signed in yet.")
+        if not any(worker.channels.has_address for worker in wanted):
+            text = "push_url: is not set, so there are no push channels; Calbot polls instead."
+            return Answer(status="error", code="invalid", message=text)
+        return Letters({worker.email: RenewChannels(command.id) for worker in wanted})
+
     def _watched(self) -> tuple[CalendarKey, ...]:
         workers = self._desk.workers.values()
         return tuple(CalendarKey(worker.email, calendar) for worker in workers for calendar in worker.reading.sources)
@@ -263,6 +294,10 @@ class Commands:
 
 def _notice(event_type: str, text: str, account: str | None) -> Notice:
     return Notice(event_type=event_type, text=text, account=account)  # type: ignore[arg-type]
+
+
+def _renewed(errors: tuple[str, ...]) -> Answer:
+    return _read(errors) if errors else Answer(status="ok", message="Google has opened new push channels.")
 
 
 def _read(errors: tuple[str, ...]) -> Answer:

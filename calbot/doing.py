@@ -72,10 +72,10 @@ def apply(here: Here, *, days: int, rule: str | None, account: str | None, yes: 
     made = sum(map(_copies, chosen))
     deeds = [f"send {many(guests, 'invitation')}"] if guests or not made else []
     deeds += [f"make {many(made, 'copy')}"] if made else []
-    _ask_first(here, f"{' and '.join(deeds)[:1].upper()}{' and '.join(deeds)[1:]}?", yes=yes)
+    ask_first(here, f"{' and '.join(deeds)[:1].upper()}{' and '.join(deeds)[1:]}?", yes=yes)
     with place(here, what) as there:
         ran = there.ask("apply", {"days": days, "rule": rule, "account": account and account.strip().lower()})
-    _report(ran, _INVITING, as_json=as_json)
+    report(ran, _INVITING, as_json=as_json)
 
 
 @click.command()
@@ -105,7 +105,7 @@ def undo(
         raise click.UsageError("Name one thing: TOKEN, --last, --event, --run or --minutes.")
     with place(here, wanted(here)) as there:
         ran = _ask(here, there, "undo", args or {"last": True}, yes=yes)
-    _report(ran, frozenset({"undone", "copy_removed", "failed"}), as_json=as_json)
+    report(ran, frozenset({"undone", "copy_removed", "failed"}), as_json=as_json)
 
 
 @click.command()
@@ -137,7 +137,7 @@ def _decide(here: Here, name: str, token: str | None, *, as_json: bool) -> None:
         reports.say(reports.held_line(run, what.settings.time_zone), err=as_json)
     with place(here, what) as there:
         ran = there.ask(name, {"token": token})
-    _report(ran, _INVITING, as_json=as_json)
+    report(ran, _INVITING, as_json=as_json)
 
 
 def _ask(here: Here, there: Place, name: str, args: Args, *, yes: bool) -> Ran:
@@ -148,12 +148,12 @@ def _ask(here: Here, there: Place, name: str, args: Args, *, yes: bool) -> Ran:
         if ran.answer is None or ran.answer.code != "confirm_required" or token is None:
             break
         reports.say(ran.answer.message, err=True)
-        _ask_first(here, "Go on?", yes=yes)
+        ask_first(here, "Go on?", yes=yes)
         ran = there.ask(name, {**args, "confirm": token})
     return ran
 
 
-def _ask_first(here: Here, question: str, *, yes: bool) -> None:
+def ask_first(here: Here, question: str, *, yes: bool) -> None:
     """Return when it may be done; end the command otherwise."""
     if yes:
         return
@@ -165,7 +165,7 @@ def _ask_first(here: Here, question: str, *, yes: bool) -> None:
         raise click.exceptions.Exit(FAILED)
 
 
-def _report(ran: Ran, kinds: frozenset[str], *, as_json: bool) -> None:
+def report(ran: Ran, kinds: frozenset[str], *, as_json: bool) -> None:
     """Print what came of it, and end with its exit code."""
     answer = ran.answer
     outcomes = [outcome for outcome in ran.outcomes if outcome.event_type in kinds]

@@ -3,6 +3,9 @@
 import logging
 import threading
 from collections.abc import Callable, Iterable
+from functools import partial
+
+import msgspec
 
 from calbot.board import Board
 from calbot.channels import Channels, is_genuine
@@ -10,12 +13,14 @@ from calbot.commands import Commands
 from calbot.dispatch import Dispatch
 from calbot.errands import Errands
 from calbot.errors import StoreError
+from calbot.health import standstill
 from calbot.house import Listener, Orders
 from calbot.inbox import Inbox, LookAround, Push
 from calbot.model import Answer, CalendarKey, Command, Notice, Outcome
 from calbot.orphans import swept
 from calbot.policy import Policy
 from calbot.ports import Accounts, Calendars, Clock, Random
+from calbot.pulse import Pulse
 from calbot.reading import Reading
 from calbot.settings import Settings
 from calbot.slots import Slots, thread_slots
@@ -53,6 +58,7 @@ class Engine:
     ) -> None:
         self.iid = ""
         self.workers: dict[str, Worker] = {}
+        self.pulse = Pulse(clock)
         self.switchboard = Switchboard(settings, database)
         self.commands = Commands(self, database, clock, random)
         self._settings = settings
@@ -69,18 +75,21 @@ class Engine:
         self._swept = False
         self._watched: dict[str, tuple[str, ...]] | None = None
         self._housekeeping_at = clock.monotonic() + FIRST_HOUSEKEEPING
-        self._ticks: dict[str, float] = {}
         self._resting: dict[str, Worker] = {}  # of accounts that were removed; they come back with a new sign-in
         self._threads: list[threading.Thread] = []
         settings_now = self.switchboard.effective()
         first = Snapshot(started_at=clock.now(), settings=settings_now, notes=notes, option_problem=option_problem)
         self.board = Board(first, self.wrote)
         self.report, self.note_syncing = self.board.report, self.board.note_syncing
+        self.ticked, self.sign_in_version = self.pulse.ticked, accounts.version
+        self.sign_in_ends = accounts.sign_in_ends
 
     @property
     def snapshot(self) -> Snapshot:
-        """Return how everything is, as one frozen value."""
-        return self.board.snapshot
+        """Return how everything is, as one frozen value. Who stands still is found out by who asks, whatever hangs."""
+        known = self.board.snapshot
+        hung = self.pulse.hung(self.workers, standstill(known.settings))
+        return known if hung == known.hung else msgspec.structs.replace(known, hung=hung)
 
     def listen(self, listener: Listener) -> None:
         """Tell this listener of news from now on."""
@@ -152,6 +161,8 @@ class Engine:
     def tend(self) -> None:
         """Do what comes up every few seconds: new sign-ins, ended pauses, commands of the command line, tidying."""
         trouble: str | None = None
+        self.pulse.look(self.workers)
+        self.board.note_clock(self._accounts.clock_off())
         try:
             with translated():
                 self.find_accounts()
@@ -232,11 +243,7 @@ class Engine:
 
     def connect(self, account: str) -> Calendars:
         """Return the account's calendars. Raises SignInNeeded."""
-        return self._accounts.calendars(account)
-
-    def sign_in_version(self, account: str) -> int:
-        """Return a number that changes with the account's sign-in."""
-        return self._accounts.version(account)
+        return self._accounts.calendars(account, partial(self.pulse.called, account))
 
     def is_wanted(self, account: str) -> bool:
         """Say whether the account is chosen, or signed in where none is chosen."""
@@ -253,14 +260,9 @@ class Engine:
         status = self.board.of(account)
         return account in self.workers and (status is None or status.signed_in)
 
-    def ticked(self, account: str) -> None:
-        """Note that an account's worker gets on."""
-        self._ticks[account] = self._clock.monotonic()
-
     def longest_silence(self) -> float:
         """Return for how many seconds the slowest worker has not got on."""
-        now = self._clock.monotonic()
-        return max((now - tick for email, tick in list(self._ticks.items()) if email in self.workers), default=0.0)
+        return self.pulse.silence(self.workers)
 
     def did(self, account: str, command_id: str, error: str | None) -> None:
         """Take in that an account has done its share of a command."""
@@ -299,6 +301,7 @@ class Engine:
 
     def _run(self, worker: Worker) -> None:
         """Step a worker for ever. The bulkhead: whatever happens to one account stays with it."""
+        self.pulse.begins(worker.email)
         while not self._stopping.is_set():
             if worker.email in self._resting:
                 self._stopping.wait(1.0)
@@ -307,6 +310,7 @@ class Engine:
             try:
                 with translated():
                     worker.step()
+                self.ticked(worker.email)
                 worker.inbox.wait(worker.wake_in())
             except StoreError as error:
                 log.warning("%s: %s", worker.email, error)

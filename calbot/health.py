@@ -2,13 +2,27 @@
 
 from calbot.status import AccountStatus, CalendarStatus, Effective, Health, Level, Reason, Snapshot
 
+CLOCK_OFF = 300.0
+SOON_ENDS = 2 * 86400.0
+LONGEST_CALL = 45.0
+"""A call to Google may take 40 s, with its connection; a worker ticks as each begins."""
 _WORST: tuple[Level, ...] = ("ok", "paused", "setup", "degraded", "problem")
+
+
+def standstill(settings: Effective) -> float:
+    """Return after how many seconds without a sign of life a worker stands still: before two polls are missed."""
+    return max(LONGEST_CALL, min(90.0, 1.5 * settings.poll_interval))
 
 
 def assess(snapshot: Snapshot, now: float) -> Health:
     """Return the verdict. Only a calendar's last *successful* sync counts as life."""
     reasons = [*_general(snapshot, now)]
     for account in snapshot.accounts:
+        if account.email in snapshot.hung:
+            text = f"The work for {account.email} has stood still for {standstill(snapshot.settings):.0f} s or longer."
+            reasons.append(
+                Reason(code="hung", text=text, remedy="Restart Calbot.", level="problem", account=account.email)
+            )
         reasons += _of_account(account, now, snapshot.started_at, snapshot.settings)
     level: Level = max((reason.level for reason in reasons), key=_WORST.index, default="ok")
     successes = [c.last_success for a in snapshot.accounts for c in a.calendars if c.last_success is not None]
@@ -44,6 +58,11 @@ def _general(snapshot: Snapshot, now: float) -> list[Reason]:
             "Set invite_emails or central_calendar, in the configuration of Calbot.",
         )
         reasons.append(Reason(code="no_rule", text=text, remedy=remedy, level="setup"))
+    if snapshot.clock_off is not None and abs(snapshot.clock_off) > CLOCK_OFF:
+        off, side = round(abs(snapshot.clock_off) / 60), "ahead of" if snapshot.clock_off > 0 else "behind"
+        text = f"This machine's clock is {off} minutes {side} Google's; sign-ins and pushes fail with a wrong clock."
+        remedy = "Set the clock, or let the machine set it by itself from the network (NTP)."
+        reasons.append(Reason(code="clock", text=text, remedy=remedy))
     names = {one.key.calendar.lower(): one.name for account in snapshot.accounts for one in account.calendars}
     for target in snapshot.unwritable:
         text = f"None of the signed-in accounts may write to the calendar {names.get(target) or target}."
@@ -61,6 +80,12 @@ def _of_account(account: AccountStatus, now: float, started_at: float, settings:
         remedy = "It takes a minute, in the panel or with calbot login; what waited is done then."
         return [Reason(code="sign_in_needed", text=text, remedy=remedy, level="problem", account=account.email)]
     reasons = []
+    if account.sign_in_ends is not None and account.sign_in_ends - now < SOON_ENDS:
+        hours = max(0, round((account.sign_in_ends - now) / 3600))
+        when = f"in about {hours} hours" if hours > 1 else "within the hour"
+        text = f"Google ends the sign-in of {account.email} {when}, because your project is in Testing."
+        remedy = "Open Audience in Google Cloud, press Publish app, then sign in again."
+        reasons.append(Reason(code="sign_in_ends", text=text, remedy=remedy, account=account.email))
     if account.held:
         waits = "1 invitation waits" if account.held == 1 else f"invitations to {account.held} events wait"
         if settings.central_calendar or settings.rules:  # It may be that copies are to be taken away.
@@ -81,7 +106,7 @@ def _of_calendar(email: str, calendar: CalendarStatus, now: float, started_at: f
     age = now - max(since, started_at)
     if calendar.failures and calendar.problem_text:
         lasting = age > max(patience, calendar.stale_after) or calendar.problem in {"forbidden", "not_found"}
-        if not lasting and calendar.failures < 3:
+        if not lasting and calendar.failures < 3 and age <= calendar.stale_after:
             return None
         level: Level = "problem" if lasting else "degraded"
         text = f"The calendar {name} of {email} cannot be read: {calendar.problem_text}"

@@ -25,6 +25,12 @@ class Resync(Noun, frozen=True):
     full: bool = False
 
 
+class RenewChannels(Noun, frozen=True):
+    """Somebody wants new push channels for all of the account's calendars."""
+
+    command_id: str
+
+
 class PlanAfresh(Noun, frozen=True):
     """A pause ended or a setting changed: what waits was decided in another time."""
 
@@ -58,7 +64,8 @@ class Finished(Noun, frozen=True):
     result: Result
 
 
-Item = Push | Resync | PlanAfresh | LookAround | TakeBack | TakeUp | Finished
+Item = Push | Resync | RenewChannels | PlanAfresh | LookAround | TakeBack | TakeUp | Finished
+_WISHES = Resync | RenewChannels | TakeBack | TakeUp
 
 
 class Inbox:
@@ -89,7 +96,7 @@ class Inbox:
     def forget_wishes(self) -> None:
         """Drop what people asked: they are told that it cannot be, and a later sign-in shall not do it after all."""
         with self._posted:
-            self._items = [item for item in self._items if not isinstance(item, Resync | TakeBack | TakeUp)]
+            self._items = [item for item in self._items if not isinstance(item, _WISHES)]
 
     def wait(self, seconds: float) -> None:
         """Return when something is there, or after `seconds`."""

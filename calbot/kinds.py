@@ -53,8 +53,11 @@ FailureReason = Literal[
 ]
 SILENT_SKIPS: frozenset[str] = frozenset({"no_rule", "past", "own_copy", "already_invited", "already_mirrored"})
 """Reasons that are remembered and explained, never announced (reference: the MQTT contract)."""
-Fate = Literal["invited", "removed", "undone", "discarded", "refused"]
-"""What became of a guest whom we wanted on an event; after anything but `invited` nobody asks again."""
+Fate = Literal["invited", "removed", "undone", "discarded", "refused", "handled"]
+"""What became of a guest whom we wanted on an event; after anything but `invited` nobody asks again.
+
+`handled` says that a bot that was here before Calbot had its chance; it is never kept among the others.
+"""
 CopyState = Literal["planned", "live", "retired", "deleted", "kept"]
 """How a copy stands: not written yet, there, taken away by us, taken away by a person, or standing by itself: its
 original was deleted, or a person wants it to stay."""

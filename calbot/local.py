@@ -1,6 +1,7 @@
 """Where a command of the command line works: in the store, to read; in the service that holds it; in an engine here."""
 
 import contextlib
+import fcntl
 import os
 import sqlite3
 import sys
@@ -16,6 +17,7 @@ import msgspec
 from calbot import sources
 from calbot.clock import SystemClock, SystemRandom
 from calbot.engine import Engine
+from calbot.envfile import surroundings
 from calbot.errors import DirectoryInUse, SignInNeeded, StoreError
 from calbot.google.accounts import GoogleAccounts
 from calbot.model import Answer, CalendarKey, Command, Noun, Outcome
@@ -65,9 +67,8 @@ class Wanted(Noun, frozen=True):
 
 def wanted(here: Here) -> Wanted:
     """Read the options. Raises BadOptions."""
-    found = sources.gather(here.environ)
+    found = sources.gather(surroundings(here.environ))
     settings, notes = sources.settings(found)
-    given_key(here.environ)
     return Wanted(found, settings, notes)
 
 
@@ -113,6 +114,18 @@ def reading(data: Path) -> Iterator[Database]:
 
 def _only_to_read(path: str) -> Tx:
     return sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=5.0)
+
+
+def is_running(data: Path) -> bool:
+    """Say whether a Calbot works in the directory, without keeping another from it."""
+    try:
+        with (data / "calbot.lock").open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 class Ran(Noun, frozen=True):

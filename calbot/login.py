@@ -2,23 +2,24 @@
 
 import os
 import sys
-import threading
 import webbrowser
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import nullcontext
 from pathlib import Path
-from typing import NoReturn, Self
+from typing import NoReturn
 
 import click
 
-from calbot import sources
-from calbot.clock import SystemClock, SystemRandom
+from calbot import landing, reports, sources
+from calbot.envfile import surroundings
 from calbot.google import consent
-from calbot.google.consent import DEAD_PAGE, places
-from calbot.google.turns import LARGEST_PASTE, WrongTurn, client
+from calbot.google.consent import CALENDARS, DEAD_PAGE, MAIL, Google, Purpose, SignedIn, places
+from calbot.google.turns import Client, WrongTurn, client
 from calbot.google.wallet import CannotKeep, Wallet
+from calbot.landing import Landing
+from calbot.local import FAILED, PARTIAL, SIGN_IN, Here, pass_here
+from calbot.sources import Endpoints
 from calbot.vault import Vault, given_key
 
-FAILED, SIGN_IN, PARTIAL = 1, 3, 5
 LARGEST_FILE = 64 * 1024
 PATIENCE = 600.0
 _NO_CLIENT = (
@@ -26,92 +27,123 @@ _NO_CLIENT = (
     "screen (External) and press Publish app, create a client of the type Desktop app, press Download JSON, and run: "
     "calbot login --client FILE"
 )
-_LANDED = b"<!doctype html><meta charset=utf-8><title>Calbot</title><p>Calbot has it. You can close this page."
+_TESTING = (
+    "Google ends this sign-in after seven days, because your project is in Testing: open Audience in Google Cloud, "
+    "press Publish app, then sign in once more."
+)
+
+client_option = click.option(
+    "--client", "client_file", type=click.Path(path_type=Path), help="The JSON of your Desktop client."
+)
+browser_option = click.option(
+    "--browser/--no-browser",
+    default=None,
+    help="Open the browser of this machine, so that nothing has to be pasted; by itself where there is one.",
+)
 
 
 @click.command()
 @click.option("--account", default="", help="Renew the sign-in of this account, and no other.")
-@click.option("--client", "client_file", type=click.Path(path_type=Path), help="The JSON of your Desktop client.")
-@click.option("--browser", is_flag=True, help="Open the browser of this machine; nothing has to be pasted.")
-def login(*, account: str, client_file: Path | None, browser: bool) -> None:
+@client_option
+@browser_option
+@pass_here
+def login(here: Here, *, account: str, client_file: Path | None, browser: bool | None) -> None:
     """Sign in a Google account."""
-    found = sources.gather(os.environ)
-    wallet = Wallet(found.data, Vault(found.data, given_key(os.environ)))
-    google = places(found.endpoints.auth_uri, found.endpoints.token_uri, found.endpoints.calendar_api)
+    sign_in(here, account.strip().lower(), client_file=client_file, browser=browser)
+
+
+def wallet_of(here: Here) -> tuple[Wallet, Google]:
+    """Return where sign-ins are kept, and where Google is. Raises BadOptions."""
+    found = sources.gather(surroundings(here.environ))
+    return Wallet(found.data, Vault(found.data, given_key(here.environ))), google_at(found.endpoints)
+
+
+def google_at(endpoints: Endpoints) -> Google:
+    """Return where Google is."""
+    return places(endpoints.auth_uri, endpoints.token_uri, endpoints.calendar_api, endpoints.revoke_uri)
+
+
+def sign_in(
+    here: Here, account: str, *, client_file: Path | None, browser: bool | None, purpose: Purpose = CALENDARS
+) -> None:
+    """Lead through a sign-in of `account`, or of anybody where that is empty, and keep what comes of it.
+
+    The client of the file is the account's own; it is everybody's too where it was given for nobody by name, or where
+    there was none. Ends the command with its exit code when it does not succeed; then nothing was written.
+    """
+    wallet, google = wallet_of(here)
     try:
-        if client_file is not None:
-            wallet.keep_client(client(_content(client_file)))
-        taken = wallet.client("" if client_file is not None else account.lower())
+        given = client(_content(client_file)) if client_file is not None else None
+        taken = given or (wallet.client(account) if account else wallet.client())
         if taken is None:
             _end(_NO_CLIENT, SIGN_IN)
-        state = SystemRandom().token(32).hex()
-        with _Landing(state) as landing:
-            redirect = landing.address if browser else DEAD_PAGE
-            started = consent.begin(taken, google, state=state, redirect_uri=redirect, account=account.lower())
-            click.echo(f"Open this address in a browser:\n\n{started.address}\n")
-            if browser:
-                webbrowser.open(started.address)
-                answer = landing.wait(PATIENCE)
-            else:
-                click.echo("At the end the browser lands on a page at 127.0.0.1 that cannot be reached: that is right.")
-                click.echo("Copy the whole address of that page, paste it here, and press Enter:")
-                answer = sys.stdin.readline(LARGEST_PASTE)
-        signed_in = consent.finish(started, answer, google, now=SystemClock().now())
+        signed_in = _consented(here, taken, google, account, browser=browser, purpose=purpose)
         wallet.keep(signed_in)
+        if given is not None and (not account or wallet.client() is None):
+            wallet.keep_client(given)
     except WrongTurn as error:
         _end(str(error), SIGN_IN)
     except CannotKeep as error:
         _end(str(error), FAILED)
-    click.echo(f"{signed_in.email} is signed in.")
-    if signed_in.expires is not None:
-        click.echo(
-            "Google ends this sign-in after seven days, because your project is in Testing: open Audience in Google "
-            "Cloud, press Publish app, then sign in once more.",
-            err=True,
+    _say(signed_in)
+
+
+def _consented(
+    here: Here, taken: Client, google: Google, account: str, *, browser: bool | None, purpose: Purpose
+) -> SignedIn:
+    """Return what comes of Google's page. Raises WrongTurn."""
+    state = here.random.token(32).hex()
+    opens = _has_browser() if browser is None else browser
+    with Landing(state) if opens else nullcontext() as page:
+        started = consent.begin(
+            taken,
+            google,
+            state=state,
+            redirect_uri=page.address if page is not None else DEAD_PAGE,
+            account=account,
+            purpose=purpose,
         )
+        click.echo(f"Open this address in a browser:\n\n{started.address}\n")
+        if page is not None:
+            opened = webbrowser.open(started.address)
+            where = "Google’s page is open in the browser" if opened else "No browser could be opened: do that yourself"
+            click.echo(f"{where}; this command goes on by itself when you are through. If the browser is on another")
+            click.echo("machine, it lands on a page that cannot be reached: copy its whole address and paste it here:")
+        else:
+            click.echo("At the end the browser lands on a page at 127.0.0.1 that cannot be reached: that is right.")
+            click.echo("Copy the whole address of that page, paste it here, and press Enter:")
+        try:
+            answer = landing.answer(page, here.clock, PATIENCE, reports.say)
+            return consent.finish(started, answer, google, now=here.clock.now())
+        finally:
+            landing.drop_the_rest()
+
+
+def _has_browser() -> bool:
+    """Say whether somebody sits at this terminal who has a browser on the same screen."""
+    screen = sys.platform == "darwin" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    if not screen or sys.stdin is None or not sys.stdin.isatty():
+        return False
+    try:
+        webbrowser.get()
+    except webbrowser.Error:
+        return False
+    return True
+
+
+def _say(signed_in: SignedIn) -> None:
+    if signed_in.purpose is MAIL:
+        reports.say(f"Calbot may send its alerts as mail from {signed_in.email}.")
+        reports.say(
+            "The Gmail API has to be enabled in the same Google Cloud project. To whom the alerts go is an option: "
+            f"alerts: [{{gmail: {{from: {signed_in.email}, to: …}}}}]"
+        )
+    else:
+        reports.say(f"{signed_in.email} is signed in.")
+    if signed_in.expires is not None:
+        reports.say(_TESTING, err=True)
     if signed_in.remark:
         _end(signed_in.remark, PARTIAL)
-
-
-class _Landing:
-    """Where the browser of this machine lands: a server on a free port of loopback, for one answer of Google's."""
-
-    def __init__(self, state: str) -> None:
-        self._landed = threading.Event()
-        self._path = ""
-        landing = self
-
-        class Page(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                """Take an answer; what else a browser asks for is not there."""
-                is_answer = f"state={state}" in self.path
-                self.send_response(200 if is_answer else 404)
-                self.send_header("Content-Type", "text/html; charset=utf-8")
-                self.end_headers()
-                self.wfile.write(_LANDED if is_answer else b"")
-                if is_answer and not landing._landed.is_set():
-                    landing._path = self.path
-                    landing._landed.set()
-
-            def log_message(self, *_: object) -> None:
-                """Say nothing: the path holds the code."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Page)
-        self.address = f"http://127.0.0.1:{self._server.server_port}/"
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-    def wait(self, seconds: float) -> str:
-        """Return the address that the browser landed on. Raises WrongTurn when it does not come."""
-        if not self._landed.wait(seconds):
-            raise WrongTurn("no_address", "No answer came from Google within ten minutes. Run the command again.")
-        return self.address.rstrip("/") + self._path
 
 
 def _content(path: Path) -> bytes:
@@ -123,5 +155,5 @@ def _content(path: Path) -> bytes:
 
 
 def _end(text: str, code: int) -> NoReturn:
-    click.echo(text, err=True)
+    reports.say(text, err=True)
     raise click.exceptions.Exit(code)

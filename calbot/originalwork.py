@@ -11,10 +11,10 @@ from calbot.copywork import NOTHING, Written, write_down
 from calbot.identity import present, restored_id, was_invited
 from calbot.model import CalendarKey, Copy, Event, EventKey, Notice, Outcome
 from calbot.originals import DELETED, Finding, OriginalGone, Restored, Stays, StillThere, Verified
-from calbot.policy import FULL, Link, Policy
+from calbot.policy import EVERYBODY, FULL, Link, Policy
 from calbot.rules import weigh
 from calbot.stays import DRY_RUN, MIRRORING_OFF, NO_WRITER, SOON
-from calbot.store import calendars, copies, fates, ledger, originals, releases, sourcing, targets
+from calbot.store import calendars, copies, earlier, fates, ledger, originals, releases, sourcing, targets
 from calbot.store.database import Tx
 from calbot.store.history import undo_token
 from calbot.store.ledger import Stay
@@ -91,7 +91,10 @@ def still_wanted(tx: Tx, copy: Copy, guests: Sequence[str]) -> tuple[str, ...]:
         event, past = calendars.event(tx, source.key), fates.of_event(tx, source.key)
         barred |= {guest for guest in guests if past.get(guest, "invited") != "invited"}
         if event is not None:
-            barred |= {guest for guest in guests if was_invited(event.stamp, guest) and not present(event, guest)}
+            absent = {guest for guest in guests if not present(event, guest)}
+            handled = earlier.guests(tx, [event]).get(event.id, frozenset())
+            barred |= absent if EVERYBODY in handled else absent & handled
+            barred |= {guest for guest in absent if was_invited(event.stamp, guest)}
     return tuple(guest for guest in guests if guest not in barred)
 
 

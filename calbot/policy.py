@@ -45,6 +45,8 @@ class Mask(Noun, frozen=True):
 
 
 FULL = Mask()
+EVERYBODY = "*"
+"""Stands for every guest among those whom an earlier bot had its chance to invite."""
 
 
 class Rule(Noun, frozen=True):
@@ -88,14 +90,16 @@ class Policy(Noun, frozen=True):
 class Case(Noun, frozen=True, kw_only=True):
     """What a decision about an event is made from, besides the event: where it is, the policy, the time, the past.
 
-    `fates` says what became of guests before; `parent` is the series of a single date, where it is known; `copies` how
-    the event's copies stand, by target calendar, and `series_copies` those of the series of a single date.
+    `fates` says what became of guests before; `handled` whom an earlier bot had its chance to invite (`EVERYBODY` where
+    it is not known whom); `parent` is the series of a single date, where it is known; `copies` how the event's copies
+    stand, by target calendar, and `series_copies` those of the series of a single date.
     """
 
     calendar: CalendarKey
     policy: Policy
     now: float
     fates: Mapping[str, Fate] = {}
+    handled: frozenset[str] = frozenset()
     parent: Event | None = None
     copies: Mapping[str, CopyState] = {}
     series_copies: Mapping[str, CopyState] = {}

@@ -1,5 +1,6 @@
 """What the engine needs from the world, as protocols: the seams that a simulation replaces."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 from calbot.kinds import SendUpdates
@@ -115,6 +116,14 @@ class Accounts(Protocol):
         """Return a number that changes when the account is signed in anew; 0 when it is not signed in."""
         ...
 
-    def calendars(self, email: str) -> Calendars:
-        """Return the account's calendars. Raises SignInNeeded when it has no token."""
+    def calendars(self, email: str, tick: Callable[[], None] | None = None) -> Calendars:
+        """Return the account's calendars, whose every call begins with `tick`. Raises SignInNeeded without a token."""
+        ...
+
+    def sign_in_ends(self, email: str) -> float | None:
+        """Return when Google ends the account's sign-in by itself, in epoch seconds; None when it named no end."""
+        ...
+
+    def clock_off(self) -> float | None:
+        """Return by how many seconds our clock is ahead of Google's; None until Google has answered."""
         ...

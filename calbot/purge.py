@@ -52,22 +52,46 @@ def leaving(
     target: str | None = None,
     every: bool = False,
     watched: Container[CalendarKey] | None = None,
+    account: str | None = None,
 ) -> tuple[Leaving, ...]:
     """Return the copies that would go, on `target` or wherever they are, also unmade ones; with `every` all of them.
 
-    A copy that is, or may soon be, the only one left of its meeting never goes; one that is being written just now does
-    not either. Switches are left out of it, as in a preview. `watched` are the calendars that are looked at.
+    With `account` they are those that stand on this account's events alone, whatever the rules say of them. A copy that
+    is, or may soon be, the only one left of its meeting never goes; one that is being written just now does not either.
+    Switches are left out of it, as in a preview. `watched` are the calendars that are looked at.
     """
     there = [copy for copy in copies.all_of(tx) if copy.series is None and target in {None, copy.target}]
-    candidates = [copy for copy in there if _can_go(tx, copy)]
+    meant = [copy for copy in there if account is None or _only_account(tx, copy) == account]
+    candidates = [copy for copy in meant if _can_go(tx, copy)]
     known = _weighed(tx, candidates, orders, now)
     found = []
     for copy in candidates:
-        why = _why(copy, known, watched) or ("All copies are to go; a rule asks for this one." if every else None)
+        if account is not None:
+            why: str | None = f"It stands on events of {account} alone."
+        else:
+            why = _why(copy, known, watched) or ("All copies are to go; a rule asks for this one." if every else None)
         if why is not None:
             event = next((known.events[key] for key in known.behind[copy.id] if key in known.events), None)
             found.append(Leaving(copy, event or _as_shown(copy), _name(tx, copy.target), why))
     return tuple(sorted(found, key=lambda one: (one.copy.target, one.event.start, one.copy.id)))
+
+
+def left_of(tx: Tx, account: str) -> int:
+    """Return how many copies that stand on this account's events alone are there, and are not the only ones left."""
+    return sum(
+        copy.series is None
+        and copy.state == "live"
+        and _only_account(tx, copy) == account
+        and not any(state in TO_STAY for state in _deletions(tx, copy))
+        for copy in copies.all_of(tx)
+    )
+
+
+def _only_account(tx: Tx, copy: Copy) -> str | None:
+    """Return the account whose events alone stand behind a copy and its dates, or did; None where there are several."""
+    behind = [one for part in (copy, *copies.dates(tx, copy.id)) for one in sourcing.sources(tx, part.id)]
+    accounts = {one.key.account for one in behind if one.link is not None} or {one.key.account for one in behind}
+    return accounts.pop() if len(accounts) == 1 else None
 
 
 def _can_go(tx: Tx, copy: Copy) -> bool:
@@ -177,10 +201,10 @@ class Purge:
         if target is not None and target not in targets.in_use(tx):
             return Answer(status="error", code="not_found", message=f"There are no copies on {target[:80]}.")
         watched = self._watched()
-        every = bool(args.get("all"))
-        going = leaving(tx, self._orders, now, target=target, every=every, watched={*watched})
+        every, account = bool(args.get("all")), _account(command)
+        going = leaving(tx, self._orders, now, target=target, every=every, watched={*watched}, account=account)
         if not going:
-            return Answer(status="ok", message="There is nothing to take away.", data={"removed": 0, "left": 0})
+            return _nothing(left_of(tx, account) if account is not None else 0)
         there = [one.copy for one in going if one.copy.state == "live"]
         question = self._question(tx, there, command)
         if question is not None:
@@ -190,13 +214,14 @@ class Purge:
             for deed in copies.open_deeds(tx, one.copy.id):
                 if deed.verb == "remove_copy":  # The brake held it: a person has decided now.
                     ledger.supersede(tx, deed, now)
-        account = watched[0].account if watched else ""
+        first = watched[0].account if watched else ""
         run = Run(
-            id=run_of(command), source=command.source, seen_at=command.received, now=now, policy=self._orders(account)
+            id=run_of(command), source=command.source, seen_at=command.received, now=now, policy=self._orders(first)
         )
-        copywork.write_down(tx, run, account, [one.copy.id for one in going], 0, approved=True)
-        if there:
-            return None
+        copywork.write_down(tx, run, first, [one.copy.id for one in going], 0, approved=True)
+        left = left_of(tx, account) if account is not None else 0
+        if there or left:
+            return None if there else _nothing(left)
         data: Data = {"removed": 0, "left": 0}
         return Answer(status="ok", message=f"{_many(len(going))} not made yet, and not made now.", data=data)
 
@@ -224,12 +249,15 @@ class Purge:
         gone = [deed for deed in deeds if deed.state == "done"]
         stayed = [deed for deed in deeds if deed.state in {"superseded", "skipped"}]
         left = [deed for deed in deeds if deed not in [*gone, *stayed]]
+        account = _account(command)
+        others = max(0, left_of(self._database.read(), account) - len(left)) if account is not None else 0
         said = [f"{_many(len(gone))} taken away."] if gone or not deeds else []
         said += [f"{_many(len(stayed))} stayed: asked for again meanwhile, or all that is left."] if stayed else []
         said += [f"{_many(len(left))} not taken away yet: {_reason(left[0].reason_text, errors)}"] if left else []
-        data: Data = {"removed": len(gone), "left": len(left)}
+        said += [f"{_many(others)} not taken away yet."] if others else []
+        data: Data = {"removed": len(gone), "left": len(left) + others}
         text = " ".join([*said, *(one for one in errors if not left or left[0].reason_text)])
-        if not left and not errors:
+        if not left and not others and not errors:
             return Answer(status="ok", message=text, data=data)
         if not gone and any(PAUSED not in error for error in errors):
             return Answer(status="error", code="auth_required", message=text, data=data)
@@ -237,6 +265,20 @@ class Purge:
 
     def _orders(self, account: str) -> Policy:
         return self._switchboard.orders(account, self._clock.now()).policy
+
+
+def _account(command: Command) -> str | None:
+    """Return the account whose copies alone are meant, if one is."""
+    account = command.args.get("account")
+    return str(account).strip().lower() if account is not None else None
+
+
+def _nothing(left: int) -> Answer:
+    data: Data = {"removed": 0, "left": left}
+    if left:
+        text = f"{_many(left)} not taken away yet: what was asked before is still under way."
+        return Answer(status="partial", message=text, data=data)
+    return Answer(status="ok", message="There is nothing to take away.", data=data)
 
 
 def _many(count: int) -> str:

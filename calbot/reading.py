@@ -84,8 +84,8 @@ class Reading:
         """Return how each calendar is doing."""
         now = self._clock.now()
         for calendar in self.calendars:
-            push = self._channels.state(calendar, now)
-            self._note(calendar, push=push, stale_after=3 * self._interval(calendar) + 60)
+            push, every = self._channels.state(calendar, now), self._interval(calendar)
+            self._note(calendar, push=push, every=every, stale_after=3 * every + 60)
         return tuple(self._statuses.values())
 
     def pushed(self, calendar: str, at: float) -> None:

@@ -9,7 +9,7 @@ from calbot.kinds import Fate, SkipReason
 from calbot.matching import why_not
 from calbot.model import Event
 from calbot.moments import is_past
-from calbot.policy import Case, Decision, Rule, Tried
+from calbot.policy import EVERYBODY, Case, Decision, Rule, Tried
 
 OBVIOUS = "invite_emails"
 _GUESTLESS = frozenset({"birthday", "focusTime", "outOfOffice", "workingLocation"})
@@ -18,6 +18,11 @@ _SENTENCES: dict[Fate, str] = {
     "undone": "{} invited before and that was undone.",
     "discarded": "{} to be invited before and that was discarded.",
     "refused": "{} refused by Google before.",
+    "handled": "An earlier bot has handled it, so {} not invited again.",
+}
+_BARRED: dict[frozenset[Fate], SkipReason] = {
+    frozenset({"refused"}): "no_write_access",
+    frozenset({"handled"}): "already_invited",
 }
 
 Refusal = tuple[SkipReason, str]
@@ -136,7 +141,7 @@ def _fate(guest: str, event: Event, case: Case) -> Fate | None:
     parent = case.parent
     if parent is not None and was_invited(parent.stamp, guest) and not present(parent, guest):
         return "removed"
-    return None
+    return "handled" if not case.handled.isdisjoint({guest, EVERYBODY}) else None
 
 
 def _invite_nobody(rules: Sequence[Rule]) -> str:
@@ -146,7 +151,7 @@ def _invite_nobody(rules: Sequence[Rule]) -> str:
 
 
 def _barred(fates: dict[str, Fate]) -> Refusal:
-    reason: SkipReason = "no_write_access" if {*fates.values()} == {"refused"} else "removed_by_hand"
+    reason = _BARRED.get(frozenset(fates.values()), "removed_by_hand")
     met = [(sentence, [guest for guest in fates if fates[guest] == fate]) for fate, sentence in _SENTENCES.items()]
     return reason, " ".join(sentence.format(_were(guests)) for sentence, guests in met if guests)
 

@@ -1,18 +1,19 @@
 """Where options come from: the Supervisor's file, over it `calbot.yaml`, over that the environment."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from calbot import settings as engine_settings
-from calbot.checks import WORDS, number, refuse_unknown, shown, switch
+from calbot.checks import WORDS, email_address, email_addresses, number, refuse_unknown, shown, switch
 from calbot.errors import BadOptions
 from calbot.optionfiles import json_options, yaml_options
+from calbot.secrecy import remember
 from calbot.settings import Settings
 
 SHELL_KEYS = ("mqtt", "event_detail", "log_level", "notify", "alerts", "report_at", "heartbeat_url")
@@ -40,6 +41,8 @@ _TEXTS = (
     ),
     *("mqtt.host", "mqtt.username", "mqtt.password", "mqtt.base_topic"),
 )
+_ADDRESSES = "CALBOT_ALERTS"
+"""Apprise URLs with blanks between them."""
 _BY_OWN_NAME = {f"CALBOT_{key.upper().replace('.', '_')}": key for key in _SWITCHES + _NUMBERS + _LISTS + _TEXTS}
 _BY_OLD_NAME = {
     "INVITE_EMAIL": "invite_emails",
@@ -63,7 +66,51 @@ _OTHERS = {
     "CALBOT_PATIENCE",
 }
 _OTHERS.add("CALBOT_SUPERVISOR_URL")  # where tests have a Supervisor of their own
-_OTHERS |= {f"CALBOT_{name.upper()}" for name in _ENDPOINTS}
+_OTHERS |= {_ADDRESSES, *(f"CALBOT_{name.upper()}" for name in _ENDPOINTS)}
+_MAIL = ("SENDER_EMAIL", "TO_EMAIL", "SENDGRID_API_KEY")
+_ELSEWHERE = {"EXPECTED_CHANNEL_ID", "GOOGLE_AUTH_PATH", "PROCESSED_FILE", "CLOUDFLARE_TUNNEL_TOKEN", "TZ"}
+"""Names that mean something to Calbot or to what runs beside it, but set no option."""
+_SECRET = re.compile(r"(_KEY|TOKEN|SECRET|PASSWORD|HEARTBEAT_URL|KUMA_PUSH_URL|CHANNEL_ID|^CALBOT_ALERTS)$")
+_SENDGRID_KEY = re.compile(r"[A-Za-z0-9._-]{1,200}")
+
+
+class Surroundings(dict[str, str]):
+    """The environment with a file's settings under it: which names the file gave, and what is to be said of it."""
+
+    def __init__(
+        self,
+        merged: Mapping[str, str],
+        file: str = "",
+        names: frozenset[str] = frozenset(),
+        notes: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(merged)
+        self.file, self.names, self.notes = file, names, notes
+
+    def of_file(self) -> dict[str, str]:
+        """Return what the file gave."""
+        return {name: value for name, value in self.items() if name in self.names}
+
+    def of_their_own(self) -> dict[str, str]:
+        """Return the real environment, which wins under whatever name it sets an option."""
+        return {name: value for name, value in self.items() if name not in self.names}
+
+    def origin(self, name: str) -> str:
+        """Return where a variable is from, in words."""
+        return f"{self.file}, {name}" if name in self.names else name
+
+
+def is_setting(name: str) -> bool:
+    """Say whether a variable sets something of Calbot's, or looks as if it were meant to."""
+    known = _BY_OLD_NAME.keys() | _BROKER.keys() | _ELSEWHERE | {*_MAIL}
+    return name in known or name.startswith(("CALBOT_", "MONITOR_"))
+
+
+def remember_secrets(environ: Mapping[str, str]) -> None:
+    """Have no value shown of a variable that is secret by its name."""
+    for name, value in environ.items():
+        if _SECRET.search(name):
+            remember(value, *value.split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +144,8 @@ def data_directory(environ: Mapping[str, str]) -> Path:
 
 def gather(environ: Mapping[str, str]) -> Found:
     """Read every source and lay one over the other. Raises BadOptions."""
+    surroundings = environ if isinstance(environ, Surroundings) else Surroundings(environ)
+    remember_secrets(environ)
     data = data_directory(environ)
     values: dict[str, object] = {}
     origin: dict[str, str] = {}
@@ -104,12 +153,13 @@ def gather(environ: Mapping[str, str]) -> Found:
     in_file = json_options(data / "options.json", opened if opened >= 0 else None)
     _lay(values, origin, "options.json", in_file)
     _lay(values, origin, "calbot.yaml", yaml_options(data / "calbot.yaml"))
-    for name, key, value in _spoken(environ):
+    for name, key, value in _alerts(environ) + _spoken(surroundings.of_file()) + _spoken(surroundings.of_their_own()):
         group, _, inner = key.rpartition(".")
-        _lay(values, origin, name, {group: {inner: value}} if group else {inner: value})
+        _lay(values, origin, surroundings.origin(name), {group: {inner: value}} if group else {inner: value})
+    remember(*_secrets(values))
     refuse_unknown(values, engine_settings.KEYS + SHELL_KEYS)
     zone, zone_notes = _time_zone(environ)
-    notes = (*_environment_notes(environ), *zone_notes)
+    notes = (*surroundings.notes, *_environment_notes(environ), *zone_notes)
     patience = number(env_number(environ, "CALBOT_PATIENCE", 1800), "CALBOT_PATIENCE", 30, 86400, "seconds")
     return Found(data, values, origin, _endpoints(environ), zone, patience, notes)
 
@@ -129,8 +179,16 @@ def settings(found: Found) -> tuple[Settings, tuple[str, ...]]:
 def named(error: BadOptions, origin: Mapping[str, str]) -> BadOptions:
     """Return the complaint with the file or variable that the bad value is from."""
     key = str(error).split(":", 1)[0].split(",", 1)[0]
-    source = origin.get(key, "options.json")
+    source = origin.get(key) or origin.get(key.split(".", 1)[0], "options.json")
     return error if source == "options.json" else BadOptions(f"{source}: {error}")
+
+
+def _secrets(values: Mapping[str, object]) -> Iterator[str]:
+    """Give the secrets among the options, whichever file they are from."""
+    broker, alerts = values.get("mqtt"), values.get("alerts")
+    ways = [one.get("url") if isinstance(one, Mapping) else one for one in alerts] if isinstance(alerts, list) else []
+    password = broker.get("password") if isinstance(broker, Mapping) else None
+    yield from (one.strip() for one in (password, values.get("heartbeat_url"), *ways) if isinstance(one, str))
 
 
 def _lay(merged: dict[str, object], origin: dict[str, str], name: str, layer: Mapping[str, object]) -> None:
@@ -160,6 +218,8 @@ def _spoken(environ: Mapping[str, str]) -> list[tuple[str, str, object]]:
             if not re.fullmatch(r"\d{1,6}(\.\d{1,6})?", word):
                 raise BadOptions(f"{name}: {shown(word)} is not a number; write minutes, like 5.")
             found.append((name, key, round(float(word) * 60)))
+        elif name == "SOURCE_CALENDARS" and word.lower() == "primary":
+            found.append((name, key, []))  # of whoever is signed in
         elif key in _SWITCHES:
             found.append((name, key, _env_switch(name, word)))
         elif key in _NUMBERS:
@@ -169,6 +229,23 @@ def _spoken(environ: Mapping[str, str]) -> list[tuple[str, str, object]]:
         else:
             found.append((name, key, word))
     return found
+
+
+def _alerts(environ: Mapping[str, str]) -> list[tuple[str, str, object]]:
+    """Return what the environment says of alerts; a URL for each service goes before mail. Raises BadOptions."""
+    if addresses := environ.get(_ADDRESSES, "").split():
+        return [(_ADDRESSES, "alerts", [{"url": address} for address in addresses])]
+    sender, to, key = (environ.get(name, "").strip() for name in _MAIL)
+    if not (sender and to):
+        return []
+    sender = email_address(sender, "SENDER_EMAIL")
+    people = email_addresses(to.split(","), "TO_EMAIL")
+    if not key:
+        return [("SENDER_EMAIL", "alerts", [{"gmail": {"from": sender, "to": list(people)}}])]
+    if not _SENDGRID_KEY.fullmatch(key):
+        raise BadOptions("SENDGRID_API_KEY: holds a character that no such key has; copy it anew from SendGrid.")
+    targets = "/".join(quote(one, safe="@") for one in people)
+    return [("SENDGRID_API_KEY", "alerts", [{"url": f"sendgrid://{key}:{quote(sender, safe='@')}/{targets}"}])]
 
 
 def _env_switch(name: str, word: str) -> bool:
@@ -187,6 +264,10 @@ def _environment_notes(environ: Mapping[str, str]) -> list[str]:
     notes = []
     if environ.get("EXPECTED_CHANNEL_ID"):
         notes.append("EXPECTED_CHANNEL_ID: superseded by a secret per channel; you can remove it.")
+    given = [name for name in _MAIL if environ.get(name, "").strip()]
+    missing = [name for name in _MAIL[:2] if name not in given]
+    if given and missing and not environ.get(_ADDRESSES, "").strip():
+        notes.append(f"{given[0]}: nobody is mailed by it, as long as {' and '.join(missing)} is not set too.")
     known = _OTHERS | _BY_OWN_NAME.keys()
     for name in sorted(environ):
         if name.startswith("CALBOT_") and name not in known:

@@ -21,6 +21,8 @@ class CalendarStatus(Noun, frozen=True, kw_only=True):
     problem_text: str | None = None
     retry_at: float | None = None
     push: PushState = "off"
+    every: float = 60.0
+    """How often it is to be read, in seconds."""
     stale_after: float = 180.0
 
 
@@ -43,6 +45,8 @@ class AccountStatus(Noun, frozen=True, kw_only=True):
     paused: bool = False
     waiting_until: float | None = None
     resting_until: float | None = None
+    waiting_since: float | None = None
+    """When the oldest work that can go out was written down, in epoch seconds: not what is held or put off."""
     sign_in_ends: float | None = None
     """When Google ends this sign-in by itself, in epoch seconds: a client in "Testing"."""
 

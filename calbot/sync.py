@@ -17,7 +17,7 @@ from calbot.policy import Case, Policy
 from calbot.ports import Calendars, Random
 from calbot.record import enter
 from calbot.store import calendars as calendar_store
-from calbot.store import copies, ledger, outbox
+from calbot.store import copies, earlier, ledger, outbox
 from calbot.store.calendars import Known
 from calbot.store.database import Database
 from calbot.telling import Run
@@ -161,13 +161,16 @@ def _baseline(order: Order, known: Known, database: Database) -> list[tuple[Even
     """At first sight of a calendar its events are known, not acted on; or invited to, when that was chosen."""
     if not order.invite_existing or order.copies_only:
         return []
-    case = Case(calendar=order.key, policy=order.policy, now=order.now)
-    return [
-        (_key(order, event.id), verdict)
-        for chunk in calendar_store.saved(database.read(), known.id)
-        for event in sorted(chunk, key=lambda event: event.series is not None)
-        if is_wanted(verdict := decided_anew(event, case))
-    ]
+    case, reader = Case(calendar=order.key, policy=order.policy, now=order.now), database.read()
+    wanted: list[tuple[EventKey, Verdict]] = []
+    for chunk in calendar_store.saved(reader, known.id):
+        handled = earlier.guests(reader, chunk)
+        for event in sorted(chunk, key=lambda event: event.series is not None):
+            whom = handled.get(event.id)
+            own = case if whom is None else msgspec.structs.replace(case, handled=whom)
+            if is_wanted(verdict := decided_anew(event, own)):
+                wanted.append((_key(order, event.id), verdict))
+    return wanted
 
 
 def _verdicts(order: Order, known: Known, listing: _Listing, database: Database) -> list[tuple[EventKey, Verdict]]:

@@ -9,14 +9,14 @@ from calbot.dispatch import Dispatch
 from calbot.errands import Errands
 from calbot.errors import SignInNeeded
 from calbot.house import House
-from calbot.inbox import Finished, Inbox, Item, LookAround, PlanAfresh, Push, Resync, TakeBack, TakeUp
+from calbot.inbox import Finished, Inbox, Item, LookAround, PlanAfresh, Push, RenewChannels, Resync, TakeBack, TakeUp
 from calbot.model import Notice
 from calbot.planner import BRAKE
 from calbot.ports import Calendars, Clock, Random
 from calbot.reading import Reading
 from calbot.schedule import LEAST_WAIT
 from calbot.status import AccountStatus
-from calbot.store import ledger, outbox, parked, switches
+from calbot.store import figures, ledger, outbox, parked, switches
 from calbot.store.database import Database
 from calbot.targets import Targets
 
@@ -82,6 +82,8 @@ class Worker:
             except SignInNeeded as error:
                 self._sign_out(str(error))
         self._errands.answer(self._signed_out)
+        for command_id, in_vain in self.channels.answers(self._signed_out):
+            self._house.did(self.email, command_id, in_vain)
         if self._signed_out is not None:
             self.reading.give_up_wishes(self._signed_out)
         self._say_signed_out()
@@ -121,6 +123,8 @@ class Worker:
                         self.reading.pushed(item.calendar, item.at)
                 case Resync():
                     self.reading.ask(item)
+                case RenewChannels():
+                    self.channels.renew(item.command_id, self.reading.calendars)
                 case PlanAfresh():
                     self._dispatch.plan_afresh()
                 case LookAround():
@@ -214,5 +218,7 @@ class Worker:
             paused=self._house.orders(self.email).paused,
             waiting_until=parked.next_due(self._database.read(), self.email, self._clock.now(), BRAKE),
             resting_until=self._dispatch.resting_until,
+            waiting_since=figures.waiting_since(self._database.read(), self.email),
+            sign_in_ends=self._house.sign_in_ends(self.email),
         )
         self._house.report(status)

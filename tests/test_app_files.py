@@ -65,6 +65,13 @@ NEXT: dict[str, object] = {
     "mirroring": True,
     "delete_original": {"enabled": True, "grace": 600},
     "limits": {"invites_per_hour": 20, "removals_per_pass": 0},
+    "alerts": [
+        {"url": "sendgrid://key:from@example.org/to@example.org", "gmail": {}},
+        {"gmail": {"from": "anna@example.com", "to": "bob@example.com"}},
+        {"url": "", "gmail": {"from": "anna@example.com", "to": ""}},
+    ],
+    "report_at": "07:00",
+    "heartbeat_url": "https://status.example.org/api/push/key",
     "rules": [
         {"name": "hush", "match": {"visibility": ["private"]}, "do": {"skip": True}},
         {
@@ -546,7 +553,8 @@ def test_a_backup_holds_the_copy_and_not_what_is_live() -> None:
     patterns = CONFIG["backup_exclude"]
     inside = ["backup.db", "options.json", "calbot.yaml", "tokens/anna@example.com.json"]
     outside = ["calbot.db", "calbot.db-wal", "calbot.db-shm", "calbot.lock", "snapshots/calbot-000000000001.db"]
-    outside += ["damaged/0000-calbot.db", "calbot.key", "backup.db.partial", "tokens/anna@example.com.json.tmp"]
+    outside += ["damaged/0000-calbot.db", "logs/calbot.log", "logs/calbot.log.1", "calbot.key"]
+    outside += ["backup.db.partial", "tokens/anna@example.com.json.tmp"]
 
     assert [path for path in inside if excluded(patterns, path)] == []
     assert [path for path in outside if not excluded(patterns, path)] == []
@@ -687,6 +695,11 @@ def test_planted_bad_options_are_found() -> None:
         {"mirroring": "on"},
         {"delete_original": {"grace": 604801}},
         {"delete_original": True},
+        {"alerts": ["sendgrid://key:from@example.org/to@example.org"]},
+        {"alerts": [{"gmail": {"from": ["anna@example.com"]}}]},
+        {"report_at": "25:00"},
+        {"report_at": "7"},
+        {"heartbeat_url": 5},
         *({"rules": [{"name": "school", "match": {}, "do": {}} | one]} for one in rules),
         {"rules": [{"name": "school", "do": {}}]},
         {"rules": [{"name": "school", "match": {}}]},

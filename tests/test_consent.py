@@ -11,11 +11,12 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 import pytest
 
+from calbot import secrecy
 from calbot.clock import SystemClock, SystemRandom
 from calbot.google import consent
 from calbot.google.accounts import GoogleAccounts
-from calbot.google.consent import DEAD_PAGE, Google, SignedIn, Started
-from calbot.google.turns import Client, WrongTurn, client
+from calbot.google.consent import CALENDARS, DEAD_PAGE, MAIL, Google, Purpose, SignedIn, Started
+from calbot.google.turns import Client, WrongTurn, client, progress
 from calbot.google.wallet import CannotKeep, Wallet
 from calbot.vault import Vault
 from tests.google_server.http import GoogleServer
@@ -35,12 +36,18 @@ def google() -> Iterator[GoogleServer]:
 
 def at(google: GoogleServer) -> Google:
     """Return where it is."""
-    return Google(google.auth_uri, google.token_uri, google.calendar_api)
+    return Google(google.auth_uri, google.token_uri, google.calendar_api, google.revoke_uri)
 
 
-def begun(google: GoogleServer, taken: Client = OURS, account: str = "", state: str = "state-1") -> Started:
+def begun(
+    google: GoogleServer,
+    taken: Client = OURS,
+    account: str = "",
+    state: str = "state-1",
+    purpose: Purpose = CALENDARS,
+) -> Started:
     """Return a sign-in under way."""
-    return consent.begin(taken, at(google), state=state, account=account)
+    return consent.begin(taken, at(google), state=state, account=account, purpose=purpose)
 
 
 class _Stay(urllib.request.HTTPRedirectHandler):
@@ -400,3 +407,178 @@ def test_a_disk_that_refuses_is_said(tmp_path: Path) -> None:
 
     with pytest.raises(CannotKeep, match="cannot be kept"):
         Wallet(tmp_path, Vault(tmp_path)).keep(signed_in_as(ANNA))
+
+
+# Mail, a purpose of its own
+
+
+def allowed(google: GoogleServer, data: Path, purpose: Purpose, account: str = ANNA) -> Wallet:
+    """Return the wallet after a consent of the account for this purpose."""
+    wallet = Wallet(data, Vault(data))
+    started = begun(google, account=account, state=f"state-{purpose.name}", purpose=purpose)
+    wallet.keep(consent.finish(started, landed(started.address), at(google), now=NOW))
+    return wallet
+
+
+def test_mail_is_asked_for_alone(google: GoogleServer, tmp_path: Path) -> None:
+    """Nothing that was granted before comes along: what may send mail dies with the password."""
+    allowed(google, tmp_path, CALENDARS)
+    started = begun(google, account=ANNA, purpose=MAIL)
+    query = {name: values[0] for name, values in parse_qs(urlsplit(started.address).query).items()}
+
+    wallet = allowed(google, tmp_path, MAIL)
+
+    expected = {PREFIX + "gmail.send", PREFIX + "userinfo.email", "openid"}
+    kept, calendars = wallet.mail(ANNA), wallet.token(ANNA)
+    assert set(query["scope"].split()) == expected and "include_granted_scopes" not in query
+    assert kept is not None and set(kept.scopes or ()) == expected and query["login_hint"] == ANNA
+    assert calendars is not None and not any("gmail" in scope for scope in calendars.scopes or ())
+    assert len(google.control.calls(operation="calendarList.list")) == 1  # Of the first consent alone.
+
+
+def test_a_new_password_ends_the_mail_and_not_the_calendars(google: GoogleServer, tmp_path: Path) -> None:
+    """That is why each has a token of its own."""
+    allowed(google, tmp_path, CALENDARS)
+    wallet = allowed(google, tmp_path, MAIL)
+    google.control.change_password(ANNA)
+
+    grants = google.world.tokens.grants
+    mail, calendars = wallet.mail(ANNA), wallet.token(ANNA)
+
+    assert mail is not None and grants[mail.refresh_token].revoked
+    assert calendars is not None and not grants[calendars.refresh_token].revoked
+
+
+def test_mail_needs_its_box_and_its_account(google: GoogleServer) -> None:
+    """Both are named, in Google's words and by address."""
+    google.control.set_consent(untick=[PREFIX + "gmail.send"])
+    unticked = turn_of(google, begun(google, account=ANNA, purpose=MAIL))
+    google.control.set_consent(untick=[], account=BOB)
+    other = turn_of(google, begun(google, account=ANNA, purpose=MAIL))
+
+    assert unticked.turn == "unticked" and "“Send email on your behalf”" in str(unticked)
+    assert other.turn == "other_account" and f"{ANNA} whose mail is to be sent" in str(other)
+
+
+def test_a_mail_consent_is_sealed_for_mail(google: GoogleServer, tmp_path: Path) -> None:
+    """In its own file, which cannot be passed off as the sign-in of the calendars; removing it leaves those."""
+    allowed(google, tmp_path, CALENDARS)
+    wallet = allowed(google, tmp_path, MAIL)
+    path, token = tmp_path / "mail" / f"{ANNA}.json", tmp_path / "tokens" / f"{ANNA}.json"
+    kept, mode, senders = path.read_bytes(), stat.S_IMODE(path.stat().st_mode), wallet.mail_senders()
+
+    wallet.remove_mail(ANNA)
+    after = (wallet.mail(ANNA), wallet.mail_senders(), token.exists())
+    token.write_bytes(kept)
+
+    assert (mode, senders, after) == (0o600, (ANNA,), (None, (), True))
+    assert b"refresh" not in kept
+    assert [(one.email, one.usable) for one in wallet.accounts()] == [(ANNA, False)]
+
+
+def test_plain_mail_consents_are_sealed_too_and_go_with_their_account(tmp_path: Path) -> None:
+    """Whoever put one there; removing the account leaves none behind."""
+    (tmp_path / "mail").mkdir()
+    plain = tmp_path / "mail" / f"{ANNA}.json"
+    plain.write_bytes(signed_in_as(ANNA).document)
+    wallet = Wallet(tmp_path, Vault(tmp_path))
+    wallet.keep(signed_in_as(ANNA))
+
+    wallet.seal()
+    sealed, found = plain.read_bytes(), wallet.mail(ANNA)
+    wallet.remove(ANNA)
+
+    assert b"canary" not in sealed and found is not None and found.refresh_token == "canary"
+    assert "canary" not in repr(found)
+    assert not plain.exists() and wallet.accounts() == ()
+
+
+# What is known of a sign-in
+
+
+@pytest.mark.parametrize(
+    ("scopes", "missing"),
+    [
+        ([PREFIX + "calendar.events"], ("See the list of Google calendars you’re subscribed to",)),
+        ([PREFIX + "calendar.events", PREFIX + "calendar.calendarlist.readonly"], ()),
+        ([PREFIX + "calendar"], ()),
+        (f"{PREFIX}calendar.events {PREFIX}calendar.readonly", ()),
+        (None, ()),
+    ],
+)
+def test_what_a_token_from_elsewhere_lacks_is_known(tmp_path: Path, scopes: object, missing: tuple[str, ...]) -> None:
+    """Wider permissions are enough; a file that does not name its own is believed."""
+    (tmp_path / "tokens").mkdir()
+    document = {"refresh_token": "canary", "client_id": "own", "scopes": scopes}
+    (tmp_path / "tokens" / f"{ANNA}.json").write_text(json.dumps(document))
+
+    (kept,) = Wallet(tmp_path, Vault(tmp_path)).accounts()
+
+    assert (kept.usable, kept.client_id, kept.missing) == (True, "own", missing)
+
+
+def test_the_secrets_of_a_sign_in_are_known_to_be_secret(google: GoogleServer, tmp_path: Path) -> None:
+    """Code, verifier, tokens and client secret: whatever is written later, they are not in it."""
+    started = begun(google)
+    answer = landed(started.address)
+    consent.finish(started, answer, at(google), now=NOW)
+    code = answer.split("code=")[1].split("&", maxsplit=1)[0]
+    tokens = google.world.tokens
+    (tmp_path / "tokens").mkdir()
+    (tmp_path / "tokens" / f"{BOB}.json").write_text('{"refresh_token": "a-plain-canary", "client_id": "own"}')
+    Wallet(tmp_path, Vault(tmp_path)).accounts()
+
+    secrets = [code, started.verifier, OURS.client_secret, *tokens.grants, *tokens.access, "a-plain-canary"]
+
+    said = secrecy.cleaned(" ".join(secrets))
+    assert len(secrets) >= 6 and [secret for secret in secrets if secret in said] == []
+
+
+# Ending it
+
+
+def test_revoking_ends_all_of_the_account_and_says_nothing_in_an_address(google: GoogleServer, tmp_path: Path) -> None:
+    """The mail with the calendars, as Google does it; a token that is dead already is well; others are left alone."""
+    allowed(google, tmp_path, CALENDARS)
+    allowed(google, tmp_path, CALENDARS, BOB)
+    wallet = allowed(google, tmp_path, MAIL)
+    token = wallet.token(ANNA)
+    assert token is not None
+
+    done = [consent.revoke(token.refresh_token, at(google)) for _ in range(2)]
+
+    calls = google.control.calls(operation="oauth.revoke")
+    assert done == [True, True] and [call["query"] for call in calls] == [{}, {}]
+    assert {one.account for one in google.world.tokens.grants.values() if not one.revoked} == {BOB}
+
+
+@pytest.mark.parametrize("kind", ["unavailable", "closeBefore"])
+def test_google_away_is_not_taken_for_revoked(google: GoogleServer, kind: str) -> None:
+    """The caller has to know."""
+    google.control.add_fault(kind, operation="oauth.revoke", count=None)
+
+    assert not consent.revoke("zebra", at(google))
+
+
+# A paste in pieces
+
+
+@pytest.mark.parametrize(
+    ("pasted", "came"),
+    [
+        ("", "none"),
+        (" \r\n\u200b", "none"),
+        ("http://127.0.", "begun"),
+        ("http://127.0.0.1:45871/?state=state-1&co", "begun"),
+        ("127.0.0.1:45871/?state=state-1", "begun"),
+        ("http://127.0.0.1:45871/?state=state-1&code=4/0Aab", "cut"),
+        ("http://127.0.0.1:45871/?state=state-1&code=4/0Aab\ncdef&sco", "whole"),
+        ("http://127.0.0.1:45871/?error=access_denied&state=state-1", "whole"),
+        ("hello", "wrong"),
+        ("4/0AeaYSHBabcdefghijklmnop", "wrong"),
+        ("https://accounts.google.com/o/oauth2/v2/auth?client_id=x", "wrong"),
+    ],
+)
+def test_how_far_a_paste_has_come_is_known(pasted: str, came: str) -> None:
+    """Google names what was granted after the code: before that, the code may be broken in two."""
+    assert progress(pasted) == came

@@ -84,10 +84,8 @@ def test_the_names_of_earlier_bots_still_work(tmp_path: Path) -> None:
     assert found.settings.auto_invite is False
     assert found.log_level == "debug"
     assert found.settings.push_url == "https://example.org/webhook"
-    assert found.notes == (
-        "heartbeat_url: the heartbeat comes in a later version; ignored for now.",
-        "EXPECTED_CHANNEL_ID: superseded by a secret per channel; you can remove it.",
-    )
+    assert found.heartbeat_url == "https://kuma.example.org/x"
+    assert found.notes == ("EXPECTED_CHANNEL_ID: superseded by a secret per channel; you can remove it.",)
 
 
 def test_copies_are_asked_for_in_each_place(tmp_path: Path) -> None:

@@ -2,12 +2,15 @@
 
 import multiprocessing
 import stat
+import threading
 from pathlib import Path
 
 import pytest
 from cryptography.fernet import Fernet
 
+from calbot import rotation
 from calbot.errors import BadOptions
+from calbot.secrecy import cleaned
 from calbot.vault import KEY_FILE, VARIABLE, Locked, Vault, given_key, write_whole
 
 SECRET = b'{"refresh_token": "canary-refresh"}'
@@ -174,3 +177,250 @@ def test_a_right_key_and_none_are_taken() -> None:
     """An empty variable is none."""
     assert given_key({VARIABLE: KEY}) == KEY
     assert given_key({VARIABLE: ""}) is given_key({}) is None
+
+
+# More keys than one, and how one takes the place of another
+
+BOB = "bob@example.com"
+
+
+def new_key() -> str:
+    """Return a key as `DOTENV_ENCRYPTION_KEY` holds it."""
+    return Fernet.generate_key().decode()
+
+
+def kept_keys(data: Path) -> list[str]:
+    """Return the lines of the key file."""
+    return (data / KEY_FILE).read_text("ascii").split()
+
+
+def everything(data: Path, key: str | None = None) -> dict[Path, bytes]:
+    """Seal one of each thing that is sealed; return where, and what is in it."""
+    vault = Vault(data, key)
+    said: dict[Path, bytes] = {}
+    for path, name in [
+        ("tokens/a@example.com.json", "a@example.com"),
+        ("mail/a@example.com.json", "mail:a@example.com"),
+    ]:
+        vault.write(data / path, name, SECRET)
+        said[data / path] = SECRET
+    vault.write(data / "client.json", "client", b'{"installed": {}}')
+    said[data / "client.json"] = b'{"installed": {}}'
+    for path, content in [(".env.encrypted", b"INVITE_EMAIL=bob@example.com\n"), (".env.encrypted.bak", b"")]:
+        (data / path).write_bytes(vault.encrypt(content) + b"\n")
+        said[data / path] = content
+    return said
+
+
+def read(data: Path, path: Path, vault: Vault) -> bytes:
+    """Return what is in a sealed file of the data directory."""
+    if path.suffix != ".json":
+        return vault.decrypt(path.read_bytes())
+    name = {"tokens": path.stem, "mail": f"mail:{path.stem}"}.get(path.parent.name, "client")
+    return vault.read(path, name)
+
+
+def all_read(data: Path, said: dict[Path, bytes], key: str | None = None) -> dict[Path, bytes]:
+    """Return what is in each of these files, as a fresh vault reads it."""
+    return {path: read(data, path, Vault(data, key)) for path in said}
+
+
+def test_the_first_key_of_the_file_is_in_force_and_the_others_open(tmp_path: Path) -> None:
+    """Each on its line; what is sealed with an older one is sealed anew with the first."""
+    older, newer = new_key(), new_key()
+    Vault(tmp_path, older).write(tmp_path / "a", ANNA, SECRET)
+    (tmp_path / KEY_FILE).write_text(f"{newer}\n{older}\n")
+    vault = Vault(tmp_path)
+
+    before, sealed = vault.read(tmp_path / "a", ANNA), vault.seal(tmp_path / "a", ANNA)
+
+    assert (before, sealed, vault.seal(tmp_path / "a", ANNA)) == (SECRET, True, False)
+    (tmp_path / KEY_FILE).unlink()
+    assert Vault(tmp_path, newer).read(tmp_path / "a", ANNA) == SECRET
+
+
+def test_a_rotation_seals_everything_with_a_new_key_and_forgets_the_old_one(tmp_path: Path) -> None:
+    """Also with what the new key cannot know by name; nobody is to connect anew, so the files keep their time."""
+    said = everything(tmp_path)
+    (before,) = kept_keys(tmp_path)
+    times = {path: path.stat().st_mtime_ns for path in said}
+
+    done = rotation.rotate(tmp_path, Vault(tmp_path))
+
+    (after,) = kept_keys(tmp_path)
+    assert after != before and mode(tmp_path / KEY_FILE) == 0o600
+    assert all_read(tmp_path, said) == said
+    assert set(done.renewed) == set(done.sealed) == {str(path.relative_to(tmp_path)) for path in said}
+    assert (done.shut, done.superseded) == ((), False)
+    assert {path: path.stat().st_mtime_ns for path in said} == times
+    assert {mode(path) for path in said} == {0o600}
+    (tmp_path / KEY_FILE).write_text(before)
+    with pytest.raises(Locked):
+        Vault(tmp_path).decrypt((tmp_path / ".env.encrypted").read_bytes())
+
+
+def test_a_given_key_that_was_rotated_away_is_no_longer_in_force(tmp_path: Path) -> None:
+    """As long as the environment gives it, it is kept as an older one; given the new one, it goes; the file stays."""
+    given = new_key()
+    said = everything(tmp_path, given)
+
+    done = rotation.rotate(tmp_path, Vault(tmp_path, given))
+
+    newer, older = kept_keys(tmp_path)
+    assert done.superseded and older == given
+    assert all_read(tmp_path, said, given) == all_read(tmp_path, said, newer) == all_read(tmp_path, said) == said
+    assert not any(Vault(tmp_path, given).is_behind(path) for path in said)
+    rotation.finish(tmp_path, Vault(tmp_path, given))
+    assert kept_keys(tmp_path) == [newer, given]
+    rotation.finish(tmp_path, Vault(tmp_path, newer))
+    assert kept_keys(tmp_path) == [newer]
+    assert all_read(tmp_path, said, newer) == said
+
+
+def test_a_given_key_that_is_taken_away_after_a_rotation_is_forgotten(tmp_path: Path) -> None:
+    """The other remedy: remove the variable, and the file's first key is the only one."""
+    given = new_key()
+    said = everything(tmp_path, given)
+    rotation.rotate(tmp_path, Vault(tmp_path, given))
+
+    rotation.finish(tmp_path, Vault(tmp_path))
+
+    assert len(kept_keys(tmp_path)) == 1 and given not in kept_keys(tmp_path)
+    assert all_read(tmp_path, said) == said
+
+
+def test_a_given_key_that_nobody_rotated_leaves_the_file_alone(tmp_path: Path) -> None:
+    """Everything is sealed with the given one, the settings too; the file's key may still open an old backup."""
+    said, given = everything(tmp_path), new_key()
+    before = kept_keys(tmp_path)
+
+    rotation.finish(tmp_path, Vault(tmp_path, given))
+
+    assert kept_keys(tmp_path) == before
+    (tmp_path / KEY_FILE).unlink()
+    assert all_read(tmp_path, said, given) == said
+
+
+@pytest.mark.parametrize("done_before_it_died", range(6))
+def test_the_next_start_finishes_a_rotation_that_died(tmp_path: Path, done_before_it_died: int) -> None:
+    """After however many files; until then everything can be read, and rests of writing are cleared away."""
+    said = everything(tmp_path)
+    vault = Vault(tmp_path)
+    vault.ring.turn()
+    for path in list(said)[:done_before_it_died]:
+        vault.renew(path)
+    (tmp_path / "tokens" / ".a@example.com.json-x1.tmp").write_bytes(b"half")
+    (tmp_path / f".{KEY_FILE}-x1.tmp").write_bytes(b"half")
+    between = all_read(tmp_path, said)
+
+    rotation.finish(tmp_path, Vault(tmp_path))
+
+    assert between == all_read(tmp_path, said) == said
+    assert len(kept_keys(tmp_path)) == 1
+    assert not [*tmp_path.rglob(".*.tmp")]
+
+
+def test_a_file_that_no_key_opens_is_named_and_the_old_keys_stay(tmp_path: Path) -> None:
+    """The rest has the new key; once the file is gone, the next start drops the old ones."""
+    said = everything(tmp_path)
+    stranger = tmp_path / "tokens" / "c@example.com.json"
+    Vault(tmp_path, new_key()).write(stranger, "c@example.com", SECRET)
+    before = stranger.read_bytes()
+
+    done = rotation.rotate(tmp_path, Vault(tmp_path))
+
+    assert [name for name, _ in done.shut] == ["tokens/c@example.com.json"] and "another key" in done.shut[0][1]
+    assert len(kept_keys(tmp_path)) == 2 and stranger.read_bytes() == before
+    assert all_read(tmp_path, said) == said
+    stranger.unlink()
+    rotation.finish(tmp_path, Vault(tmp_path))
+    assert len(kept_keys(tmp_path)) == 1
+
+
+def test_where_nothing_can_be_opened_nothing_is_rotated(tmp_path: Path) -> None:
+    """The key is elsewhere; no new one is made that would only be in its way."""
+    everything(tmp_path, new_key())
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+
+    with pytest.raises(Locked, match="Nothing was changed"):
+        rotation.rotate(tmp_path, Vault(tmp_path))
+
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_a_key_file_that_cannot_be_read_is_never_replaced(tmp_path: Path) -> None:
+    """The only key may be in it."""
+    (tmp_path / KEY_FILE).mkdir()
+
+    with pytest.raises(Locked, match=r"calbot\.key cannot be read"):
+        Vault(tmp_path).write(tmp_path / "a", ANNA, SECRET)
+    with pytest.raises(Locked, match=r"calbot\.key cannot be read"):
+        rotation.rotate(tmp_path, Vault(tmp_path, new_key()))
+
+    assert [one.name for one in tmp_path.iterdir()] == [KEY_FILE]
+
+
+def test_lines_of_the_key_file_that_are_no_keys_are_put_aside(tmp_path: Path) -> None:
+    """They may once have been one."""
+    key = new_key()
+    (tmp_path / KEY_FILE).write_text(f"{key}\nhalf a key\n")
+
+    rotation.rotate(tmp_path, Vault(tmp_path))
+
+    assert "half a key" in (tmp_path / "calbot-damaged.key").read_text()
+    assert len(kept_keys(tmp_path)) == 1
+
+
+def test_nobody_loses_anything_while_keys_are_rotated(tmp_path: Path) -> None:
+    """Others read and write all the while; no look fails, and in the end one key opens what each wrote last."""
+    said = everything(tmp_path)
+    over, looks = threading.Event(), [0]
+    failures: list[str] = []
+
+    def look() -> None:
+        while not over.is_set():
+            for path in [one for one in said if one.suffix == ".json"]:
+                try:
+                    read(tmp_path, path, Vault(tmp_path))
+                    looks[0] += 1
+                except Locked as error:
+                    failures.append(str(error))
+
+    def write() -> None:
+        vault = Vault(tmp_path)
+        while not over.is_set():
+            vault.write(tmp_path / "tokens" / f"{BOB}.json", BOB, SECRET)
+
+    threads = [threading.Thread(target=work) for work in (look, write)]
+    for thread in threads:
+        thread.start()
+    for _ in range(25):
+        rotation.rotate(tmp_path, Vault(tmp_path))
+    over.set()
+    for thread in threads:
+        thread.join(10)
+
+    said[tmp_path / "tokens" / f"{BOB}.json"] = SECRET
+    assert failures == [] and looks[0] > 50
+    assert len(kept_keys(tmp_path)) == 1 and all_read(tmp_path, said) == said
+
+
+def test_an_earlier_bots_token_is_read(tmp_path: Path) -> None:
+    """Its file is a bare Fernet token, with a line break after it or not."""
+    key = new_key()
+    token = Fernet(key).encrypt(b"INVITE_EMAIL=bob@example.com\n")
+
+    assert Vault(tmp_path, key).decrypt(token + b"\n") == Vault(tmp_path, key).decrypt(token)
+    assert Fernet(key).decrypt(Vault(tmp_path, key).encrypt(b"x")) == b"x"
+    with pytest.raises(Locked):
+        Vault(tmp_path, new_key()).decrypt(token)
+
+
+def test_keys_are_known_as_secrets(tmp_path: Path) -> None:
+    """Whatever is written somewhere, no key is in it."""
+    given = new_key()
+    rotation.rotate(tmp_path, Vault(tmp_path, given))
+
+    Vault(tmp_path, given).ring.keys()
+
+    assert not [key for key in kept_keys(tmp_path) if key in cleaned(f"key={key}, found")]

@@ -12,7 +12,7 @@ from calbot.model import Notice, Outcome
 from calbot.ports import Clock, Random
 from calbot.status import Health, Snapshot
 from calbot.store import outbox, switches
-from calbot.store.database import Database
+from calbot.store.database import Database, Tx
 
 AGAIN_SECONDS = 30.0
 _FACT = "alerts"
@@ -58,12 +58,7 @@ class Alerts:
         `look` works before that, too: a disk that cannot be read is something to tell.
         """
         with self._database.write() as tx:
-            text = switches.fact(tx, _FACT)
-        try:
-            known = kept(_decode(text)) if text else Memory()
-        except msgspec.MsgspecError:
-            log.warning("What was known of alerts cannot be read; they are judged afresh.")
-            return
+            known = kept(_known(tx))
         with self._lock:
             self._memory = joined(known, self._memory)
 
@@ -112,6 +107,29 @@ class Alerts:
         if self._unsaid:
             self._unsaid = []
             self._said()
+
+
+def standing(tx: Tx) -> tuple[Trouble, ...]:
+    """Return the alerts that the store knows to stand; while Calbot runs, as they were at their last change."""
+    return tuple(trouble for trouble in _known(tx).troubles if trouble.raised is not None)
+
+
+def acknowledge(tx: Tx, alert: str | None) -> bool:
+    """Write down, where no Calbot runs, that people know of an alert or of all; return False when there is none."""
+    known = _known(tx)
+    if not any(alert in {None, trouble.id} for trouble in known.troubles if trouble.raised is not None):
+        return False
+    switches.remember(tx, _FACT, msgspec.json.encode(acknowledged(known, alert)).decode())
+    return True
+
+
+def _known(tx: Tx) -> Memory:
+    text = switches.fact(tx, _FACT)
+    try:
+        return _decode(text) if text else Memory()
+    except msgspec.MsgspecError:
+        log.warning("What was known of alerts cannot be read; they are judged afresh.")
+        return Memory()
 
 
 def _notice(trouble: Trouble, *, cleared: bool) -> Notice:

@@ -1,4 +1,4 @@
-"""The channels through Home Assistant: its own notification, and the notify services that the options name."""
+"""Every channel of an installation: Home Assistant's notification and notify services, apprise URLs, and Gmail."""
 
 import re
 from collections.abc import Mapping
@@ -6,7 +6,12 @@ from typing import Protocol
 
 from addon.alerts.courier import Channel
 from addon.alerts.judge import Message
+from addon.alerts.mail import GmailChannel, Post
+from addon.alerts.urls import UrlChannel
+from addon.ways import Url, Way, numbered
+from calbot.ports import Clock, Random
 
+BELL = "notify.persistent_notification"
 _MARKDOWN = re.compile(r"([\\`*\[\]<>#|!])")
 
 
@@ -21,10 +26,13 @@ class Core(Protocol):
 class PersistentNotification:
     """The bell in Home Assistant: one entry of each kind, which a later message replaces."""
 
-    name = "notify.persistent_notification"
+    name = BELL
 
     def __init__(self, core: Core) -> None:
         self._core = core
+
+    def check(self) -> None:
+        """Find nothing: it is there whenever Home Assistant is."""
 
     def send(self, message: Message) -> None:
         """Bring a message. Raises CalbotError."""
@@ -43,13 +51,25 @@ class NotifyService:
         self.name = name
         self._core = core
 
+    def check(self) -> None:
+        """Find nothing: services come while Home Assistant starts; the page compares the names when it is looked at."""
+
     def send(self, message: Message) -> None:
         """Bring a message. Raises CalbotError."""
         data = {"title": message.title, "message": message.text}
         self._core.call("notify", self.name.removeprefix("notify."), data)
 
 
-def channels(core: Core, notify: tuple[str, ...]) -> tuple[Channel, ...]:
-    """Return every channel: the notification always, and each service that was named."""
-    named = [name for name in notify if name != "notify.persistent_notification"]
-    return (PersistentNotification(core), *(NotifyService(core, name) for name in named))
+def channels(
+    core: Core | None, notify: tuple[str, ...], alerts: tuple[Way, ...], post: Post, clock: Clock, random: Random
+) -> tuple[Channel, ...]:
+    """Return every channel: with a Home Assistant its notification and each service that was named, then the ways."""
+    found: list[Channel] = []
+    if core is not None:
+        named = dict.fromkeys(name for name in notify if name != BELL)
+        found += [PersistentNotification(core), *(NotifyService(core, name) for name in named)]
+    for name, way in numbered(alerts):
+        found.append(
+            UrlChannel(name, way.url) if isinstance(way, Url) else GmailChannel(name, way, post, clock, random)
+        )
+    return tuple(found)

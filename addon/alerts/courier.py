@@ -1,112 +1,267 @@
-"""The courier: brings messages to people from a thread of its own, each channel for itself, and tries again."""
+"""The courier: brings messages to people, each channel on a thread of its own, and tries again."""
 
 import collections
 import logging
 import queue
 import threading
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 from addon.alerts.judge import Message
 from calbot.errors import CalbotError
 from calbot.ports import Clock
+from calbot.secrecy import cleaned
 
 RETRIES = (30.0, 120.0, 600.0, 1800.0)
 """Seconds until a message is tried again; Home Assistant may be starting. After the last one it is given up."""
 TEST = Message(kind="test", title="Calbot can reach you", text="This is a test. An alert would look like this.")
 MOST_WAITING = 50
 LOOK_SECONDS = 5.0
+CHECK_SECONDS = 60.0
+TEST_SECONDS = 45.0
+PAGE_PATIENCE = 2.0
+"""Seconds that a browser waits for the tests; the page shows later ones when it is looked at again."""
+SURPRISE = "something unexpected happened; the log at level debug says more."
+LONGEST_COMPLAINT = 400
 
 log = logging.getLogger(__name__)
 
 
 class Channel(Protocol):
-    """A way to people. `name` is how a log calls it."""
+    """A way to people."""
 
     @property
     def name(self) -> str:
-        """Return how a log calls it."""
+        """Return how people and logs call it: no secret is in it, and no other channel has it."""
+        ...
+
+    def check(self) -> None:
+        """Look, without sending, for what will keep messages from arriving. Raises CalbotError with a sentence."""
         ...
 
     def send(self, message: Message) -> None:
-        """Bring a message. Raises CalbotError with a sentence when it does not arrive."""
+        """Bring a message. Raises CalbotError with a sentence when it does not arrive; it is then brought again."""
         ...
 
 
-class _Road:
-    """One channel, and what waits for it."""
+class Notes(Protocol):
+    """Where people see what is not as it should be, and is no alert: the board."""
 
-    def __init__(self, channel: Channel) -> None:
-        self.channel = channel
-        self.waiting: collections.deque[Message] = collections.deque(maxlen=MOST_WAITING)
-        self.tries = 0
-        self.at = 0.0
-        self.complaint = ""
+    def note(self, sentence: str) -> None:
+        """Show and log a sentence."""
+        ...
+
+    def forget(self, sentence: str) -> None:
+        """Show it no longer."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What became of a test: `why` says what kept it from arriving, and is empty when it did arrive."""
+
+    name: str
+    why: str = ""
 
 
 class Courier:
-    """`post` from any thread, it only posts; `step` is what the thread does over and over."""
+    """`post` from any thread, it only posts; `step` is what the channels' threads do over and over."""
 
-    def __init__(self, channels: tuple[Channel, ...], clock: Clock) -> None:
-        self._roads = [_Road(channel) for channel in channels]
+    def __init__(self, channels: tuple[Channel, ...], clock: Clock, notes: Notes | None = None) -> None:
+        self._roads = [_Road(channel, clock, notes) for channel in channels]
         self._clock = clock
-        self._posted: queue.SimpleQueue[Message] = queue.SimpleQueue()
-        self._woken = threading.Event()
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
+
+    def works(self) -> dict[str, bool | None]:
+        """Return each channel by name: whether the last message arrived, None where nothing is known yet."""
+        return {road.channel.name: False if road.complaint else road.has_arrived or None for road in self._roads}
 
     def post(self, message: Message) -> None:
         """Let a message go to every channel."""
-        self._posted.put(message)
-        self._woken.set()
+        for road in self._roads:
+            road.post(message)
 
     def complaints(self) -> dict[str, str]:
-        """Return, by the channel's name, why the last message did not arrive, where it did not."""
+        """Return, by the channel's name, why the last message did not arrive or the next one will not."""
         return {road.channel.name: road.complaint for road in self._roads if road.complaint}
 
+    def test(self, patience: float = TEST_SECONDS) -> tuple[Tried, ...]:
+        """Send a test by every channel at once, and return what became of each after `patience` seconds at most."""
+        tests = [road.begin_test() for road in self._roads]
+        deadline = self._clock.monotonic() + patience
+        return tuple(test.result(max(0.0, deadline - self._clock.monotonic())) for test in tests)
+
     def start(self) -> None:
-        """Begin to deliver."""
-        self._thread.start()
+        """Begin to deliver, each channel on its own thread: one that hangs holds up no other."""
+        for road in self._roads:
+            road.start()
 
     def stop(self) -> None:
         """End; what is under way is not waited for."""
+        for road in self._roads:
+            road.stop()
+
+    def step(self) -> None:
+        """Deliver on each channel what is due, one channel after the other."""
+        for road in self._roads:
+            road.step()
+
+
+class _Test:
+    """A test on its way; `send` returns why it did not arrive, or nothing."""
+
+    def __init__(self, name: str, send: Callable[[], str]) -> None:
+        self._name = name
+        self._send = send
+        self._why: str | None = None
+        self._thread = threading.Thread(target=self._run, name=f"test-{name}", daemon=True)
+
+    @property
+    def is_over(self) -> bool:
+        return self._why is not None
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def result(self, patience: float) -> Tried:
+        """Wait for what becomes of it, no longer than that."""
+        self._thread.join(patience)
+        why = self._why if self._why is not None else "it was not done in time; it may arrive yet."
+        return Tried(self._name, why)
+
+    def _run(self) -> None:
+        self._why = self._send()
+
+
+class _Road:
+    """One channel, and what waits for it. `complaint` is what people are shown."""
+
+    def __init__(self, channel: Channel, clock: Clock, notes: Notes | None) -> None:
+        self.channel = channel
+        self._notes = notes
+        self._note = ""
+        self._clock = clock
+        self.complaint = ""
+        self.has_arrived = False
+        self._test: _Test | None = None
+        self._posted: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self._waiting: collections.deque[Message] = collections.deque(maxlen=MOST_WAITING)
+        self._tries = 0
+        self._at = 0.0
+        self._check_at = 0.0
+        self._is_warned = self._is_unfit = False
+        self._busy = threading.Lock()  # A channel need not be made for two threads.
+        self._woken = threading.Event()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"courier-{channel.name}", daemon=True)
+
+    def post(self, message: Message) -> None:
+        self._posted.put(message)
+        self._woken.set()
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
         self._stopping.set()
         self._woken.set()
 
     def step(self) -> None:
-        """Take what was posted, and deliver on each channel what is due."""
+        """Take what was posted, and deliver what is due; else have a look whether it could be delivered."""
         while not self._posted.empty():
-            message = self._posted.get()
-            for road in self._roads:
-                road.waiting.append(message)
-        for road in self._roads:
-            while road.waiting and road.at <= self._clock.monotonic() and not self._stopping.is_set():
-                self._deliver(road)
+            self._waiting.append(self._posted.get())
+        with self._busy:
+            if not self._waiting and self._check_at <= self._clock.monotonic():
+                self._check()
+            while self._waiting and self._at <= self._clock.monotonic() and not self._stopping.is_set():
+                self._deliver(self._waiting[0])
 
-    def _deliver(self, road: _Road) -> None:
-        try:
-            road.channel.send(road.waiting[0])
-        except CalbotError as error:
-            self._failed(road, str(error))
-        except Exception:  # The bulkhead: one channel's surprise is not the others'.
-            log.debug("%s", road.channel.name, exc_info=True)
-            self._failed(road, "something unexpected happened.")
-        else:
-            if road.complaint:
-                log.info("Alerts through %s arrive again.", road.channel.name)
-            road.waiting.popleft()
-            road.tries, road.at, road.complaint = 0, 0.0, ""
+    def begin_test(self) -> _Test:
+        """Send a test on a thread of its own, unless there is one under way."""
+        if self._test is None or self._test.is_over:
+            self._test = _Test(self.channel.name, self.test)
+            self._test.start()
+        return self._test
 
-    def _failed(self, road: _Road, why: str) -> None:
-        """Put the channel off, longer each time, and say so once until it works again."""
-        if not road.complaint:
-            log.warning("An alert through %s did not arrive: %s", road.channel.name, why)
-        road.complaint = why
-        if road.tries == len(RETRIES):
-            road.waiting.popleft()
-            road.tries, road.at = 0, 0.0
+    def test(self) -> str:
+        """Send a test, once; return why it did not arrive, or nothing."""
+        with self._busy:
+            if self._stopping.is_set():
+                return "Calbot is stopping."
+            why = self._trouble_with(lambda: self.channel.send(TEST))
+            if why:
+                self._complain(why)
+            else:
+                self._arrived()
+                self._tries, self._at = 0, 0.0  # What waits need not wait longer.
+        self._woken.set()
+        return why
+
+    def _check(self) -> None:
+        """Complain before the first message, and take it back when it has become right."""
+        self._check_at = self._clock.monotonic() + CHECK_SECONDS
+        why = self._trouble_with(self.channel.check)
+        if why:
+            self._warn(why)
+        elif self._is_unfit:  # What did not arrive says nothing of the next one; only another message does.
+            self._is_right()
+
+    def _deliver(self, message: Message) -> None:
+        why = self._trouble_with(lambda: self.channel.send(message))
+        if not why:
+            self._arrived()
+            self._waiting.popleft()
+            self._tries, self._at = 0, 0.0
             return
-        road.at = self._clock.monotonic() + RETRIES[road.tries]
-        road.tries += 1
+        self._complain(why)
+        if self._tries == len(RETRIES):
+            self._waiting.popleft()
+            self._tries, self._at = 0, 0.0
+            return
+        self._at = self._clock.monotonic() + RETRIES[self._tries]
+        self._tries += 1
+
+    def _trouble_with(self, deed: Callable[[], None]) -> str:
+        """Do it; return a sentence when it does not work."""
+        try:
+            deed()
+        except CalbotError as error:
+            return cleaned(str(error))[:LONGEST_COMPLAINT] or SURPRISE
+        except Exception:  # The bulkhead: one channel's surprise is not the others'.
+            log.debug("%s", self.channel.name, exc_info=True)
+            return SURPRISE
+        return ""
+
+    def _complain(self, why: str, verb: str = "did not") -> None:
+        """Show why nothing arrives; the log says it once until it works again."""
+        self.complaint = why
+        if not self._is_warned:
+            self._is_warned = True
+            log.warning("An alert through %s %s arrive: %s", self.channel.name, verb, why)
+
+    def _warn(self, why: str) -> None:
+        """Complain before anything is lost, where people look for what is not right."""
+        self.complaint, self._is_unfit, note = why, True, f"Alerts through {self.channel.name} will not arrive: {why}"
+        if note == self._note:
+            return
+        if self._notes is None:
+            self._complain(why, "will not")
+            return
+        self._notes.forget(self._note)
+        self._notes.note(note)
+        self._note, self._is_warned = note, True
+
+    def _arrived(self) -> None:
+        self.has_arrived = True
+        self._is_right()
+
+    def _is_right(self) -> None:
+        if self._is_warned:
+            log.info("Alerts through %s arrive again.", self.channel.name)
+        if self._notes is not None and self._note:
+            self._notes.forget(self._note)
+        self._is_warned = self._is_unfit = False
+        self.complaint = self._note = ""
 
     def _run(self) -> None:
         while not self._stopping.is_set():

@@ -5,11 +5,12 @@ from typing import Literal, get_args
 from msgspec import field, structs
 
 from addon.web.words import clean, span
+from calbot.health import SOON_ENDS
 from calbot.kinds import FailureReason
 from calbot.model import Noun
 from calbot.status import AccountStatus, Health, Reason, Snapshot
 
-Kind = Literal["sync", "sign_in", "disk", "broker", "options", "held", "copies", "other"]
+Kind = Literal["sync", "hung", "sign_in", "ending", "disk", "broker", "options", "held", "copies", "clock", "other"]
 """A class of faults: people get at most one message of each in QUIET seconds."""
 
 QUIET = 6 * 3600.0
@@ -18,6 +19,9 @@ SETTLED = 60.0
 SYNC_PATIENCE = 1800.0
 BROKER_PATIENCE = 300.0
 COPIES_PATIENCE = 1800.0
+CLOCK_PATIENCE = 300.0
+HUNG_PATIENCE = 45.0
+"""Longer than what is left of the slowest answer that Calbot waits for, once the health calls a worker hung."""
 _TOLD_LATE = 300.0
 """So many seconds after a start it is known at the latest who may write copies."""
 MOST_LINES = 5
@@ -31,19 +35,33 @@ _KINDS: dict[str, Kind] = {
     "sign_in_needed": "sign_in",
     "held": "held",
     "no_writer": "copies",
+    "hung": "hung",
+    "clock": "clock",
+    "sign_in_ends": "ending",
 }
 _KINDS |= dict.fromkeys((*get_args(FailureReason), "stale"), "sync")
+_PATIENCE: dict[Kind, float] = {
+    "broker": BROKER_PATIENCE,
+    "copies": COPIES_PATIENCE,
+    "clock": CLOCK_PATIENCE,
+    "hung": HUNG_PATIENCE,
+}
 _BRACES = str.maketrans("{}", "()")
+_OF_ACCOUNTS = frozenset({"sync", "hung", "sign_in", "ending", "held"})
+"""What nobody looks at while the options cannot be used."""
 _OF_ONE_ACCOUNT = frozenset({"forbidden", "not_found"})
 """What is wrong with one account's calendars; all else that keeps them from being read is one cause: Google is away."""
 _TITLES: dict[Kind, str] = {
     "sync": "Calbot cannot read your calendars",
+    "hung": "Calbot's work stands still",
     "sign_in": "Calbot needs you to sign in again",
+    "ending": "Google ends a sign-in soon",
     "disk": "Calbot cannot write to its disk",
     "broker": "Calbot's MQTT connection does not work",
     "options": "Calbot waits for you to correct its options",
     "held": "Calbot holds invitations back",
     "copies": "Calbot cannot write its copies",
+    "clock": "The clock of Calbot's machine is wrong",
     "other": "Calbot has a problem",
 }
 
@@ -183,10 +201,8 @@ def _found(reasons: tuple[Reason, ...]) -> dict[tuple[Kind, str], _Found]:
 
 def _patience(kind: Kind, reason: Reason) -> float:
     """Return for how many seconds a cause is borne before people hear of it."""
-    if kind == "broker":
-        return BROKER_PATIENCE
-    if kind == "copies":
-        return COPIES_PATIENCE
+    if kind in _PATIENCE:
+        return _PATIENCE[kind]
     if kind == "sync":
         # The health has waited for half an hour itself before it says `problem`, but for these.
         waited = reason.level == "problem" and reason.code not in {*_OF_ONE_ACCOUNT, "stale"}
@@ -196,13 +212,19 @@ def _patience(kind: Kind, reason: Reason) -> float:
 
 def _is_proven(trouble: Trouble, snapshot: Snapshot, now: float) -> bool:
     """Say whether it is over indeed: after a restart nothing has failed yet, and nothing has gone well either."""
-    if snapshot.option_problem is not None and trouble.kind in {"sync", "sign_in", "held"}:
+    if snapshot.option_problem is not None and trouble.kind in _OF_ACCOUNTS:
         return False
     if trouble.kind == "copies" and 0 <= now - snapshot.started_at < _TOLD_LATE:
         return False
     accounts = [one for one in snapshot.accounts if trouble.subject in {"", one.email}]
     if trouble.kind == "held":  # of an account that is signed out the health says only that
         return not any(account.held for account in accounts)
+    if trouble.kind == "clock":
+        return snapshot.clock_off is not None
+    if trouble.kind == "ending":  # a sign-in that has ended meanwhile is told of as that, and its end was no way out
+        return all(one.signed_in and _lasts(one, now) for one in accounts)
+    if trouble.kind == "hung":
+        return all(any(_succeeded(c.last_success, trouble) for c in one.calendars) for one in accounts if one.signed_in)
     if trouble.kind == "sync":
         signed_in = [account for account in accounts if account.signed_in]
         return all(_is_read(account, trouble) for account in signed_in) if signed_in else not accounts
@@ -215,6 +237,10 @@ def _is_read(account: AccountStatus, trouble: Trouble) -> bool:
     """Say whether each calendar was read since; one that is forbidden is a trouble of its own."""
     apart = frozenset[str]() if trouble.subject else _OF_ONE_ACCOUNT
     return all(_succeeded(c.last_success, trouble) for c in account.calendars if c.problem not in apart)
+
+
+def _lasts(account: AccountStatus, now: float) -> bool:
+    return account.sign_in_ends is None or account.sign_in_ends - now >= SOON_ENDS
 
 
 def _succeeded(success: float | None, trouble: Trouble) -> bool:

@@ -4,7 +4,7 @@ import dataclasses
 import logging
 import threading
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, Protocol
 
 from addon.mqtt.client import Client
 from addon.mqtt.encoding import Detail
@@ -67,6 +67,15 @@ class End:
     connected: bool = False
 
 
+class Ended(Protocol):
+    """What is known of a connection, or of an attempt at one, when it is over: MQTT's code, 0 where there was none."""
+
+    @property
+    def code(self) -> int: ...
+    @property
+    def connected(self) -> bool: ...
+
+
 def failures_after(end: End, lasted: float, failures: int) -> int:
     """Return how many failures in a row count before the next attempt: none after a connection that held."""
     return 0 if end.connected and lasted > _STEADY_SECONDS else failures
@@ -81,7 +90,7 @@ def pause_after(end: End, failures: int, jitter: float) -> float:
     return float(min(60, 2 ** min(failures, 6))) * jitter
 
 
-def end_of(client: Client, address: BrokerAddress) -> End:
+def end_of(client: Ended, address: BrokerAddress) -> End:
     """Return how this connection ended, in words that say what helps."""
     if client.code == _UNSUPPORTED_VERSION and not client.connected:
         text = f"The broker at {address} does not speak this version of MQTT."
@@ -103,6 +112,18 @@ def end_of(client: Client, address: BrokerAddress) -> End:
         return End("lost", Problem("broker_unreachable", text), connected=True)
     text = f"What answers at {address} closed the connection without a word: is it an MQTT broker?"
     return End("closed_early", Problem("broker_unreachable", text))
+
+
+def silent(address: BrokerAddress) -> End:
+    """Return the end of an attempt that nobody greeted."""
+    text = f"No MQTT broker answers at {address}: it took the connection and says nothing."
+    return End("silent", Problem("broker_unreachable", text))
+
+
+def unanswered(address: BrokerAddress | None, error: Exception) -> End:
+    """Return the end of an attempt at which nothing was found."""
+    text = f"No MQTT broker answers at {address}: {error}. Check mqtt.host and mqtt.port."
+    return End("unanswered", Problem("broker_unreachable", text))
 
 
 class Connection:
@@ -257,12 +278,11 @@ class Connection:
             self._client = client
             if self._stay(client):
                 return end_of(client, address)
-            text = f"No MQTT broker answers at {address}: it took the connection and says nothing."
-            return End("silent", Problem("broker_unreachable", text))
+            return silent(address)
         except CalbotError as error:
             text = str(error)
         except (OSError, ValueError) as error:
-            text = f"No MQTT broker answers at {address}: {error}. Check mqtt.host and mqtt.port."
+            return unanswered(address, error)
         except Exception:
             log.exception("The MQTT connection broke in a way that nobody expected.")
             text = f"The connection to the broker at {address} broke; trying again."

@@ -123,10 +123,12 @@ class _Parts:
         part: Component = {"stat_t": topic, "val_tpl": _on_off(key), "opt": False}
         self._put("switch", key, name, part | {"cmd_t": topics.command("set"), "cmd_tpl": _command(wish)} | more)
 
-    def button(self, command: str, name: str, topics: Topics, args: Mapping[str, str], **more: Json) -> None:
-        """Add a button for a command."""
+    def button(
+        self, command: str, name: str, topics: Topics, args: Mapping[str, str], *, key: str = "", **more: Json
+    ) -> None:
+        """Add a button for a command; it has the command's name unless there is another `key`."""
         part: Component = {"cmd_t": topics.command(command), "cmd_tpl": _command(args)}
-        self._put("button", command, name, part | more)
+        self._put("button", key or command, name, part | more)
 
     def number(self, key: str, name: str, topics: Topics, setting: str, span: tuple[int, int], **more: Json) -> None:
         """Add a whole number that is set; it shows what is in force, not what was wished."""
@@ -190,6 +192,9 @@ def _buttons(parts: _Parts, topics: Topics) -> None:
     parts.button("undo", "Undo last change", topics, {"last": "true"}, ic="mdi:undo-variant")
     parts.button("approve", "Approve held", topics, {}, ic="mdi:check-circle-outline")
     parts.button("discard", "Discard held", topics, {}, ic="mdi:delete-outline")
+    parts.button("renew_channels", "Renew push channels", topics, {}, ic="mdi:cached", ent_cat="config")
+    known: Component = {"ic": "mdi:bell-check-outline", "ent_cat": "config"}
+    parts.button("ack_alert", "Acknowledge alerts", topics, {"all": "true"}, key="ack_alerts", **known)
 
 
 def _diagnostics(parts: _Parts, topics: Topics) -> None:

@@ -47,6 +47,7 @@ COMMANDS: dict[str, dict[str, Argument]] = {
     },
     "pause": {"minutes": Argument((float,), above=0.0), "account": _TEXT},
     "resume": {"account": _TEXT},
+    "renew_channels": {"account": _TEXT},
     "undo": {
         "token": _ONLY,
         "event_id": _ONLY,
@@ -60,6 +61,7 @@ COMMANDS: dict[str, dict[str, Argument]] = {
     "explain": {"event_id": Argument((str,), required=True)},
     "preview": {"days": _DAYS, "account": _TEXT},
     "apply": {"days": _DAYS, "rule": _ONLY, "account": _ONLY},
+    "ack_alert": {"id": _ONLY, "all": Argument((bool,))},
     "republish": {},
     "ping": {},
 }

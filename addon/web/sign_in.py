@@ -2,9 +2,7 @@
 
 import logging
 import threading
-from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 from urllib.parse import urlencode
@@ -15,23 +13,24 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Response as BaseResponse
 
 from addon.web import steps
+from addon.web.account_rows import ending, rows
+from addon.web.desk import Desk
 from addon.web.guard import FIELD, Guard
+from addon.web.under_way import SignIns
 from addon.web.words import moment, people
 from calbot import __version__
+from calbot.errors import StoreError
 from calbot.google import consent
-from calbot.google.consent import Google, Started
-from calbot.google.turns import WrongTurn, client, old
+from calbot.google.consent import CALENDARS, MAIL, Google, Purpose
+from calbot.google.turns import WrongTurn, client
 from calbot.google.wallet import CannotKeep, Kept, Wallet
 from calbot.ports import Clock, Random
-from calbot.status import AccountStatus, Snapshot
+from calbot.status import Snapshot
 
 LARGEST_FILE = 64 * 1024
 LARGEST_BODY = LARGEST_FILE + 4096
 """What the panel door has to let in."""
 LARGEST_FORM = 4096 * 3
-UNDER_WAY = 20
-GOOD_FOR = 1800.0
-SOON = 8 * 86400.0
 log = logging.getLogger(__name__)
 
 
@@ -44,48 +43,8 @@ class Watched(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One account on its page."""
-
-    email: str
-    tone: str
-    state: str
-    text: str
-    usable: bool
-
-
-class SignIns:
-    """The sign-ins under way, in memory: each belongs to one browser session, and is forgotten after half an hour."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._begun: OrderedDict[str, tuple[float, str, Started]] = OrderedDict()
-
-    def add(self, session: str, started: Started) -> None:
-        """Remember one; the oldest make room."""
-        with self._lock:
-            self._begun[started.state] = (self._clock.now(), session, started)
-            while len(self._begun) > UNDER_WAY:
-                self._begun.popitem(last=False)
-
-    def find(self, session: str, state: str) -> Started:
-        """Return the one that an answer belongs to. Raises WrongTurn when it is old, foreign or never was."""
-        with self._lock:
-            since, owner, started = self._begun.get(state, (0.0, "", None))
-        if started is None or owner != session or self._clock.now() - since > GOOD_FOR:
-            raise old()
-        return started
-
-    def forget(self, state: str) -> None:
-        """Drop one that has ended."""
-        with self._lock:
-            self._begun.pop(state, None)
-
-
 class Pages:
-    """The pages. `chosen` are the accounts that the options name, if any."""
+    """The pages. `chosen` are the accounts that the options name, if any; `desk` carries commands out."""
 
     def __init__(
         self,
@@ -98,6 +57,7 @@ class Pages:
         time_zone: str,
         only_peer: str | None,
         chosen: Sequence[str] = (),
+        desk: Desk | None = None,
     ) -> None:
         self._engine = engine
         self._wallet = wallet
@@ -106,6 +66,7 @@ class Pages:
         self._random = random
         self._zone = ZoneInfo(time_zone)
         self._chosen = tuple(chosen)
+        self._desk = desk
         self._guard = Guard(random, only_peer)
         self._under_way = SignIns(clock)
         self._finishing = threading.BoundedSemaphore(2)
@@ -123,22 +84,27 @@ class Pages:
         routes.add_url_rule("/sign-in-file", view_func=self.take_file, methods=["POST"])
         routes.add_url_rule("/sign-in-google", view_func=self.open_google, methods=["GET"])
         routes.add_url_rule("/sign-in-google", view_func=self.take_answer, methods=["POST"])
+        routes.add_url_rule("/sign-in-mail", view_func=self.open_google_for_mail, methods=["GET"])
+        routes.add_url_rule("/sign-in-mail", "take_mail_answer", self.take_answer, methods=["POST"])
         routes.add_url_rule("/sign-in-done", view_func=self.done, methods=["GET"])
+        routes.add_url_rule("/mail-done", view_func=self.mail_done, methods=["GET"])
+        routes.add_url_rule("/mail-remove", view_func=self.remove_mail, methods=["POST"])
         routes.add_url_rule("/remove", view_func=self.remove, methods=["POST"])
         return routes
 
     def endings(self) -> list[str]:
         """Return a sentence for each sign-in that Google ends soon, for the status page."""
-        now = self._clock.now()
-        return [ends for kept in self._wallet.accounts() if (ends := _ending(kept, now, self._zone))]
+        now, zone = self._clock.now(), self._zone
+        found = [ending(kept, now, zone) for kept in self._wallet.accounts()]
+        found += [ending(kept, now, zone, "the permission to send mail from") for kept in self._wallet.mail_accounts()]
+        return [*filter(None, found)]
 
     def accounts(self) -> Response:
         """Show every account, and what can be done with it."""
         known = {status.email: status for status in self._engine.snapshot.accounts}
-        rows = [_row(one, known.get(one.email), self._clock.now(), self._zone) for one in self._wallet.accounts()]
-        missing = [email for email in self._chosen if email not in {row.email for row in rows}]
-        rows += [Row(email, "quiet", "Not signed in", "The options name it.", usable=False) for email in missing]
-        return self._show("accounts.html", rows=rows, has_client=self._wallet.client() is not None)
+        kept, mails = self._wallet.accounts(), self._wallet.mail_accounts()
+        shown = rows(kept, mails, known, self._chosen, self._clock.now(), self._zone)
+        return self._show("accounts.html", rows=shown, has_client=self._wallet.client() is not None)
 
     def begin(self) -> BaseResponse:
         """Lead to the first screen that is needed."""
@@ -146,42 +112,58 @@ class Pages:
 
     def file(self, error: str = "") -> Response:
         """Ask for the client's JSON."""
-        return self._step(4, "sign_in_file.html", error=error, has_client=self._wallet.client() is not None)
+        has_client = self._wallet.client(self._asked()) is not None
+        return self._step(4, "sign_in_file.html", error=error, has_client=has_client)
 
     def take_file(self) -> BaseResponse:
-        """Take the client's JSON."""
-        upload = request.files.get("file")
+        """Take the client's JSON: an account's own where it is named, and everybody's where there is none yet."""
+        upload, account = request.files.get("file"), self._asked()
         content = upload.read(LARGEST_FILE + 1) if upload is not None else b""
         content = content or request.form.get("content", "").encode()
         try:
             if not content.strip():
                 raise WrongTurn("not_json", "Choose the file that Google Cloud gave you, or paste its content below.")
-            self._wallet.keep_client(client(content))
+            taken = client(content)
+            if account:
+                self._under_way.hold(g.session, account, taken)
+            if not account or self._wallet.client() is None:
+                self._wallet.keep_client(taken)
         except (WrongTurn, CannotKeep) as error:
             return self.file(str(error))
-        return redirect("sign-in-google", 303)
+        return redirect(f"sign-in-google{_query(account)}", 303)
 
     def open_google(self) -> BaseResponse:
         """Explain what Google will show, lead there, and ask for the address."""
-        return self._google_page(self._meant(request.args.get("account", "")))
+        return self._google_page(self._asked())
+
+    def open_google_for_mail(self) -> BaseResponse:
+        """Do the same for the permission to send mail, which is one account's."""
+        account = self._asked()
+        return self._google_page(account, purpose=MAIL) if account else redirect("accounts", 303)
 
     def take_answer(self) -> BaseResponse:
         """Take the pasted address."""
-        pasted, account = request.form.get("pasted", ""), self._meant(request.form.get("account", ""))
+        pasted, account = request.form.get("pasted", ""), self._asked()
+        purpose = MAIL if request.path == "/sign-in-mail" else CALENDARS
         if not self._finishing.acquire(blocking=False):
-            return self._google_page(account, "Another sign-in is being finished. Wait a moment, then paste again.")
+            text = "Another sign-in is being finished. Wait a moment, then paste again."
+            return self._google_page(account, text, purpose)
         try:
             started = self._under_way.find(g.session, consent.state_of(pasted))
             signed_in = consent.finish(started, pasted, self._google, now=self._clock.now())
             self._wallet.keep(signed_in)
         except (WrongTurn, CannotKeep) as error:
-            return self._google_page(account, str(error))
+            return self._google_page(account, str(error), purpose)
         finally:
             self._finishing.release()
-        self._under_way.forget(started.state)
+        self._under_way.forget(g.session, started)
+        if signed_in.purpose is MAIL:
+            log.info("Calbot may send mail from %s.", signed_in.email)
+            return redirect(f"mail-done{_query(signed_in.email)}", 303)
         log.info("%s is signed in.", signed_in.email)
-        query = urlencode({"account": signed_in.email, **({"api": "missing"} if signed_in.remark else {})})
-        return redirect(f"sign-in-done?{query}", 303)
+        return redirect(
+            f"sign-in-done{_query(signed_in.email, **({'api': 'missing'} if signed_in.remark else {}))}", 303
+        )
 
     def done(self) -> BaseResponse:
         """Say what happens next."""
@@ -201,14 +183,42 @@ class Pages:
             audience=steps.AUDIENCE,
         )
 
+    def mail_done(self) -> BaseResponse:
+        """Say what is left to do for alerts by mail."""
+        account = request.args.get("account", "").lower()
+        found = {one.email: one for one in self._wallet.mail_accounts()}.get(account)
+        if found is None:
+            return redirect("accounts", 303)
+        ends = moment(found.expires_at, self._clock.now(), self._zone) if found.expires_at is not None else ""
+        return self._show(
+            "sign_in_mail_done.html",
+            account=found.email,
+            ends=ends,
+            enable_gmail=steps.ENABLE_GMAIL,
+            audience=steps.AUDIENCE,
+        )
+
+    def remove_mail(self) -> BaseResponse:
+        """Send no mail from an account any more."""
+        account = request.form.get("account", "").lower()
+        try:
+            self._wallet.remove_mail(account)
+        except CannotKeep as error:
+            return Response(f"{error}\n", 500, mimetype="text/plain")
+        log.info("That mail is sent from %s was ended in the panel.", account)
+        return redirect("accounts", 303)
+
     def remove(self) -> BaseResponse:
-        """Ask whether an account is to be removed; when that is confirmed, remove its token file."""
+        """Ask whether an account is to be removed; when that is confirmed, remove its files, after its copies if so."""
         found = self._kept(request.form.get("account", ""))
         if found is None:
             return redirect("accounts", 303)
         if request.form.get("confirmed") != "yes":
-            named = found.email in self._chosen
-            return self._show("remove.html", account=found.email, named=named, connections=steps.CONNECTIONS)
+            return self._ask_to_remove(found.email)
+        if self._desk is not None and request.form.get("copies") == "purge":
+            left = self._copies_left(self._desk, found.email)
+            if left is not None:
+                return self._ask_to_remove(found.email, *left)
         try:
             self._wallet.remove(found.email)
         except CannotKeep as error:
@@ -216,20 +226,58 @@ class Pages:
         log.info("%s was removed in the panel.", found.email)
         return redirect("accounts", 303)
 
-    def _google_page(self, account: str, error: str = "") -> BaseResponse:
-        taken = self._wallet.client(account)
+    def _ask_to_remove(self, account: str, said: str = "", confirm: str = "") -> Response:
+        return self._show(
+            "remove.html",
+            status=409 if said else 200,
+            account=account,
+            named=account in self._chosen,
+            sends_mail=account in {one.email for one in self._wallet.mail_accounts()},
+            connections=steps.CONNECTIONS,
+            can_purge=self._desk is not None,
+            said=said,
+            confirm=confirm,
+        )
+
+    def _copies_left(self, desk: Desk, account: str) -> tuple[str, str] | None:
+        """Have the copies taken away that stand on this account's events alone; None when no such copy is left.
+
+        Else what is said about it, and the token with which it is to be confirmed, if it is.
+        """
+        confirm = request.form.get("confirm", "")
+        try:
+            sent = desk.find(desk.send("purge", {"account": account, **({"confirm": confirm} if confirm else {})}))
+        except StoreError as error:
+            return str(error), ""
+        answer = sent.answer if sent is not None else None
+        if answer is None:
+            return "Calbot is taking the copies away. Wait a moment, then press Remove the account again.", ""
+        if answer.status == "ok" and not answer.data.get("left"):
+            return None
+        return answer.message, str(answer.data.get("confirm_token") or "")
+
+    def _google_page(self, account: str, error: str = "", purpose: Purpose = CALENDARS) -> BaseResponse:
+        taken = self._under_way.client(g.session, account) or self._wallet.client(account)
         if taken is None:
             return redirect("sign-in-project", 303)
-        started = consent.begin(taken, self._google, state=self._random.token(32).hex(), account=account)
+        state = self._random.token(32).hex()
+        started = consent.begin(taken, self._google, state=state, account=account, purpose=purpose)
         self._under_way.add(g.session, started)
-        return self._step(5, "sign_in_google.html", address=started.address, account=account, error=error)
+        values = {"address": started.address, "error": error, "enable_gmail": steps.ENABLE_GMAIL}
+        if purpose is CALENDARS:
+            return self._step(5, "sign_in_google.html", mail=False, **values)
+        place = {"step": steps.MAIL, "number": 0, "steps": (), "before": "accounts", "query": _query(account)}
+        status = 422 if error else 200
+        return self._show("sign_in_google.html", status, mail=True, account=account, **place, **values)
 
     def _step(self, number: int, template: str = "step.html", **values: object) -> Response:
-        way = steps.STEPS
-        before = way[number - 1].path if number else "accounts"
-        after = way[number + 1].path if number + 1 < len(way) else ""
+        way, account = steps.STEPS, self._asked()
+        query = _query(account)
+        before = f"{way[number - 1].path}{query}" if number else "accounts"
+        after = f"{way[number + 1].path}{query}" if number + 1 < len(way) else ""
         place = {"step": way[number], "number": number + 1, "steps": way, "before": before, "after": after}
-        return self._show(template, status=422 if values.get("error") else 200, **place, **values)
+        known = {"query": query, "account": account}
+        return self._show(template, status=422 if values.get("error") else 200, **place, **known, **values)
 
     def _show(self, template: str, status: int = 200, **values: object) -> Response:
         page = render_template(
@@ -253,33 +301,18 @@ class Pages:
     def _kept(self, account: str) -> Kept | None:
         return {one.email: one for one in self._wallet.accounts()}.get(account)
 
-    def _meant(self, account: str) -> str:
-        """Return the account if it is one of ours, else nothing: what is in an address decides no more than that."""
-        account = account.lower()
-        return account if self._kept(account) or account in self._chosen else ""
+    def _asked(self) -> str:
+        """Return the account that a page is about if it is one of ours, else nothing: an address decides no more."""
+        account = request.values.get("account", "").lower()
+        mails = {one.email for one in self._wallet.mail_accounts()}
+        return account if self._kept(account) or account in {*self._chosen, *mails} else ""
+
+
+def _query(account: str, **more: str) -> str:
+    """Return the end of an address that names an account; nothing without one."""
+    return f"?{urlencode({'account': account, **more})}" if account else ""
 
 
 def _too_large(_: Exception) -> Response:
     text = "That is far too large for the JSON of an OAuth client. Go back and take the one from Google Cloud.\n"
     return Response(text, 413, mimetype="text/plain")
-
-
-def _ending(one: Kept, now: float, zone: ZoneInfo) -> str:
-    if not one.usable or one.expires_at is None or one.expires_at - now > SOON:
-        return ""
-    return (
-        f"Google ends the sign-in of {one.email} on {moment(one.expires_at, now, zone)}, because your project is in "
-        "Testing. Open Audience in Google Cloud, press Publish app, then sign in again."
-    )
-
-
-def _row(one: Kept, status: AccountStatus | None, now: float, zone: ZoneInfo) -> Row:
-    row = Row(one.email, "good", "Signed in", "", usable=True)
-    if not one.usable:
-        text = "Its sign-in cannot be opened here: sign in again."
-        return replace(row, tone="bad", state="Sign in again", text=text, usable=False)
-    if status is not None and not status.signed_in:
-        return replace(row, tone="bad", state="Sign in again", text="Google no longer accepts this sign-in.")
-    if ends := _ending(one, now, zone):
-        return replace(row, tone="warn", state="Ends soon", text=ends)
-    return row

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 CLOUD = "https://console.cloud.google.com"
 ENABLE_API = f"{CLOUD}/apis/library/calendar-json.googleapis.com"
+ENABLE_GMAIL = f"{CLOUD}/apis/library/gmail.googleapis.com"
 AUDIENCE = f"{CLOUD}/auth/audience"
 CONNECTIONS = "https://myaccount.google.com/connections"
 
@@ -93,6 +94,15 @@ STEPS = (
         title="Sign in at Google",
         why="Google shows three screens now. Two of them look wrong and are right: read this first, then open Google.",
     ),
+)
+
+
+MAIL = Step(
+    path="sign-in-mail",
+    name="Mail",
+    title="Let Calbot send its alerts as mail",
+    why="With this Calbot may send mail from this account; it can read none. It is a permission of its own, because "
+    "Google ends it whenever the account’s password changes: the calendars go on then, and only this is asked again.",
 )
 
 

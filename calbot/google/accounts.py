@@ -1,5 +1,10 @@
 """The signed-in accounts: token files in the data directory, each read into its own client."""
 
+import contextlib
+import logging
+import os
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -7,12 +12,13 @@ from google.oauth2.credentials import Credentials
 
 from calbot.errors import SignInNeeded
 from calbot.google.calendars import DEFAULT_API, GoogleCalendars, service
-from calbot.google.transport import AccountHttp, pool
+from calbot.google.transport import AccountHttp, Meter, pool
 from calbot.model import Noun
 from calbot.ports import Calendars, Clock, Random
 from calbot.vault import Locked, Vault
 
 DEFAULT_TOKEN_URI = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address
+log = logging.getLogger(__name__)
 
 
 class _Token(msgspec.Struct):
@@ -22,6 +28,7 @@ class _Token(msgspec.Struct):
     client_id: str
     client_secret: str = ""
     token_uri: str = DEFAULT_TOKEN_URI
+    expires_at: float | None = None
 
 
 class _Shut(str):
@@ -39,7 +46,10 @@ class _File(Noun, frozen=True):
 
 
 class GoogleAccounts:
-    """Token files `tokens/<email>.json`. A file that is not one is a problem of that account alone."""
+    """Token files `tokens/<email>.json`. A file that is not one is a problem of that account alone.
+
+    `meter` is of the calls of all of them.
+    """
 
     def __init__(
         self,
@@ -50,6 +60,7 @@ class GoogleAccounts:
         calendar_api: str | None,
         token_uri: str | None,
         vault: Vault | None = None,
+        meter: Meter | None = None,
     ) -> None:
         self._vault = vault if vault is not None else Vault(directory)
         self._directory = directory / "tokens"
@@ -57,8 +68,9 @@ class GoogleAccounts:
         self._random = random
         self._api = calendar_api or DEFAULT_API
         self._token_uri = token_uri
+        self.meter = meter or Meter()
         self._service: object | None = None
-        self._pool = pool()
+        self._pool = pool(clock)
         self._files: dict[str, _File] = {}
 
     def emails(self) -> tuple[str, ...]:
@@ -77,8 +89,17 @@ class GoogleAccounts:
         except OSError:
             return 0
 
-    def calendars(self, email: str) -> Calendars:
-        """Return the account's calendars. Raises SignInNeeded when it has no usable token."""
+    def sign_in_ends(self, email: str) -> float | None:
+        """Return when Google ends the account's sign-in by itself, in epoch seconds; None when it named no end."""
+        known = self._files.get(email)
+        return known.token.expires_at if known is not None and isinstance(known.token, _Token) else None
+
+    def clock_off(self) -> float | None:
+        """Return by how many seconds our clock is ahead of Google's; None until Google has answered."""
+        return self.meter.clock_off
+
+    def calendars(self, email: str, tick: Callable[[], None] | None = None) -> Calendars:
+        """Return the account's calendars, whose every call begins with `tick`. Raises SignInNeeded without a token."""
         found = self._read(self._path(email))
         if isinstance(found, str):
             raise SignInNeeded(found, "auth_revoked")
@@ -91,8 +112,37 @@ class GoogleAccounts:
         )
         if self._service is None:
             self._service = service(self._api)
-        http = AccountHttp(email, credentials, self._pool, self._clock)
+        renewed = partial(self._renewed, email)
+        http = AccountHttp(email, credentials, self._pool, self._clock, tick=tick, meter=self.meter, renewed=renewed)
         return GoogleCalendars(self._service, http, self._clock, self._random)
+
+    def _renewed(self, email: str, before: str, after: str) -> None:
+        """Keep the refresh token that Google gave in place of another, unless a person has signed in or out meanwhile.
+
+        The file's time stays as it was: the account's sign-in is the same, so nobody is to connect anew.
+        """
+        path = self._path(email)
+        partial_path = path.with_suffix(".renewed")
+        try:
+            stat = path.stat()
+            content = self._vault.read(path, path.stem.lower()).removeprefix(b"\xef\xbb\xbf")
+            document = msgspec.json.decode(content, type=dict[str, object])
+            if document.get("refresh_token") != before:
+                return
+            document["refresh_token"] = after
+            self._vault.write(partial_path, path.stem.lower(), msgspec.json.encode(document))
+            os.utime(partial_path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+            if path.stat().st_mtime_ns == stat.st_mtime_ns:
+                partial_path.replace(path)
+                log.info("Google has renewed the sign-in of %s; it is kept.", email)
+        except FileNotFoundError:  # The account was removed meanwhile.
+            return
+        except (OSError, Locked, msgspec.DecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it cannot be opened"
+            log.warning("Google has renewed the sign-in of %s, and that cannot be kept: %s.", email, why)
+        finally:
+            with contextlib.suppress(OSError):
+                partial_path.unlink(missing_ok=True)
 
     def _path(self, email: str) -> Path:
         known = self._files.get(email)

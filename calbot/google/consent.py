@@ -1,30 +1,73 @@
 """Signing in: Google's consent page for the user's own Desktop client, and what the browser brings back from it."""
 
 import base64
+import hmac
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
+from urllib.parse import urlencode
 
 import msgspec
 import urllib3
 
+from calbot import secrecy
 from calbot.google.accounts import DEFAULT_TOKEN_URI
 from calbot.google.calendars import DEFAULT_API
-from calbot.google.turns import Client, WrongTurn, answer_in, not_exchanged, old, unreachable
+from calbot.google.turns import Client, WrongTurn, answer_in, not_exchanged, old, other_account, unreachable, unticked
 
 DEFAULT_AUTH_URI = "https://accounts.google.com/o/oauth2/v2/auth"
+DEFAULT_REVOKE_URI = "https://oauth2.googleapis.com/revoke"
 DEAD_PAGE = "http://127.0.0.1:45871/"
 """Where Google sends the browser; nothing listens there, so the address stays to be copied."""
 PATIENCE = 15.0
 """Seconds that Google has for each answer; the panel has few threads."""
 _PREFIX = "https://www.googleapis.com/auth/"
-_NEEDED = {
-    f"{_PREFIX}calendar.events": "View and edit events on all your calendars",
-    f"{_PREFIX}calendar.calendarlist.readonly": "See the list of Google calendars you’re subscribed to",
+_WHOSE = ("openid", f"{_PREFIX}userinfo.email")
+_COVERS = {
+    f"{_PREFIX}calendar.events": frozenset({f"{_PREFIX}calendar"}),
+    f"{_PREFIX}calendar.calendarlist.readonly": frozenset(
+        f"{_PREFIX}{one}" for one in ("calendar", "calendar.readonly", "calendar.calendarlist")
+    ),
 }
-SCOPES = (*_NEEDED, "openid", f"{_PREFIX}userinfo.email")
+"""What wider permissions, which tokens from elsewhere may have, let us do of it."""
 _EMAIL = re.compile(r"[^\s@/\\\x00-\x20\x7f]{1,64}@[^\s@/\\\x00-\x20\x7f]{1,130}")
+
+
+@dataclass(frozen=True, slots=True)
+class Purpose:
+    """What a consent is for. `boxes` are the permissions that it cannot do without, each as Google’s page calls it.
+
+    A consent has one purpose, and a token of its own: Google ends every token that may send mail when the user’s
+    password changes (https://developers.google.com/identity/protocols/oauth2#expiration), and reading calendars is not
+    to end with it.
+    """
+
+    name: Literal["calendars", "mail"]
+    boxes: Mapping[str, str]
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """Return all that is asked for."""
+        return (*self.boxes, *_WHOSE)
+
+    def missing(self, granted: Container[str]) -> tuple[str, ...]:
+        """Return the boxes that were not ticked, in Google’s words."""
+        return tuple(
+            words
+            for scope, words in self.boxes.items()
+            if scope not in granted and not any(wider in granted for wider in _COVERS.get(scope, ()))
+        )
+
+
+CALENDARS = Purpose(
+    "calendars",
+    {
+        f"{_PREFIX}calendar.events": "View and edit events on all your calendars",
+        f"{_PREFIX}calendar.calendarlist.readonly": "See the list of Google calendars you’re subscribed to",
+    },
+)
+MAIL = Purpose("mail", {f"{_PREFIX}gmail.send": "Send email on your behalf"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +77,19 @@ class Google:
     auth_uri: str = DEFAULT_AUTH_URI
     token_uri: str = DEFAULT_TOKEN_URI
     calendar_api: str = DEFAULT_API
+    revoke_uri: str = DEFAULT_REVOKE_URI
 
 
-def places(auth_uri: str | None, token_uri: str | None, calendar_api: str | None) -> Google:
+def places(
+    auth_uri: str | None, token_uri: str | None, calendar_api: str | None, revoke_uri: str | None = None
+) -> Google:
     """Return where Google is: at these addresses, where something stands in for it."""
-    return Google(auth_uri or DEFAULT_AUTH_URI, token_uri or DEFAULT_TOKEN_URI, calendar_api or DEFAULT_API)
+    return Google(
+        auth_uri or DEFAULT_AUTH_URI,
+        token_uri or DEFAULT_TOKEN_URI,
+        calendar_api or DEFAULT_API,
+        revoke_uri or DEFAULT_REVOKE_URI,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +103,7 @@ class Started:
     redirect_uri: str = DEAD_PAGE
     account: str = ""
     """Whose sign-in is renewed; empty for any account."""
+    purpose: Purpose = CALENDARS
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +114,27 @@ class SignedIn:
     document: bytes = field(repr=False)
     expires: float | None = None
     remark: str = ""
+    purpose: Purpose = CALENDARS
 
 
-def begin(taken: Client, google: Google, *, state: str, redirect_uri: str = DEAD_PAGE, account: str = "") -> Started:
-    """Return a sign-in under way. `state` is unguessable and never used twice."""
-    flow = _flow(taken, google, redirect_uri)
+def begin(
+    taken: Client,
+    google: Google,
+    *,
+    state: str,
+    redirect_uri: str = DEAD_PAGE,
+    account: str = "",
+    purpose: Purpose = CALENDARS,
+) -> Started:
+    """Return a sign-in under way. `state` is unguessable and never used twice.
+
+    What was granted before is not asked for again (no `include_granted_scopes`): purposes stay apart.
+    """
+    flow = _flow(taken, google, redirect_uri, purpose)
     hint = {"login_hint": account} if account else {}
     address, _ = flow.authorization_url(access_type="offline", prompt="consent", state=state, **hint)
-    return Started(str(address), state, str(flow.code_verifier), taken, redirect_uri, account)
+    secrecy.remember(taken.client_secret, flow.code_verifier)
+    return Started(str(address), state, str(flow.code_verifier), taken, redirect_uri, account, purpose)
 
 
 def state_of(pasted: str) -> str:
@@ -80,16 +145,14 @@ def state_of(pasted: str) -> str:
 def finish(started: Started, pasted: str, google: Google, *, now: float, patience: float = PATIENCE) -> SignedIn:
     """Return who signed in and the token document. Raises WrongTurn; then nothing was changed anywhere."""
     answer = answer_in(pasted)
-    if answer["state"] != started.state:
+    if not hmac.compare_digest(answer["state"].encode(), started.state.encode()):
         raise old()
+    secrecy.remember(answer["code"])
     token = _exchanged(started, answer["code"], google, patience)
+    secrecy.remember(*(str(token.get(name, "")) for name in ("access_token", "refresh_token", "id_token")))
     granted = _words(token.get("scope"))
-    missing = [words for scope, words in _NEEDED.items() if scope not in granted]
-    if missing:
-        names = " and ".join(f"“{one}”" for one in missing)
-        what = "this box was" if len(missing) == 1 else "these boxes were"
-        text = f"On Google’s page {what} not ticked: {names}. Open Google again, tick every box, and press Continue."
-        raise WrongTurn("unticked", text)
+    if missing := started.purpose.missing(granted):
+        raise unticked(missing)
     refresh = token.get("refresh_token")
     if not isinstance(refresh, str) or not refresh:
         text = (
@@ -110,11 +173,32 @@ def finish(started: Started, pasted: str, google: Google, *, now: float, patienc
         "scopes": sorted(granted),
         "expires_at": expires,
     }
-    remark = _first_call(google, str(token.get("access_token", "")))
-    return SignedIn(email, msgspec.json.encode(document), expires, remark)
+    remark = _first_call(google, str(token.get("access_token", ""))) if started.purpose is CALENDARS else ""
+    return SignedIn(email, msgspec.json.encode(document), expires, remark, started.purpose)
 
 
-def _flow(taken: Client, google: Google, redirect_uri: str) -> Any:
+def revoke(refresh_token: str, google: Google) -> bool:
+    """Have Google end all that this token’s account has granted to its project; one that is dead already is well.
+
+    Return False when Google cannot be asked. Every consent of the account to the project ends, also one for another
+    purpose (https://developers.google.com/identity/protocols/oauth2/native-app#tokenrevoke).
+    """
+    try:
+        answer = urllib3.request(
+            "POST",
+            google.revoke_uri,
+            body=urlencode({"token": refresh_token}),
+            headers={"content-type": "application/x-www-form-urlencoded"},
+            timeout=urllib3.Timeout(connect=10.0, read=20.0),
+            retries=False,
+            redirect=False,
+        )
+        return answer.status == 200 or (answer.status == 400 and answer.json()["error"] == "invalid_token")
+    except (urllib3.exceptions.HTTPError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _flow(taken: Client, google: Google, redirect_uri: str, purpose: Purpose) -> Any:
     import os  # noqa: PLC0415 - with what follows
 
     from google_auth_oauthlib.flow import Flow  # noqa: PLC0415 - 6 MiB that only signing in needs
@@ -123,12 +207,12 @@ def _flow(taken: Client, google: Google, redirect_uri: str) -> Any:
         os.environ.setdefault("OAUTHLIB_INSECURE_TRANSPORT", "1")
     addresses = {"auth_uri": google.auth_uri, "token_uri": google.token_uri}
     known = {"client_id": taken.client_id, "client_secret": taken.client_secret}
-    return Flow.from_client_config({"installed": known | addresses}, SCOPES, redirect_uri=redirect_uri)
+    return Flow.from_client_config({"installed": known | addresses}, purpose.scopes, redirect_uri=redirect_uri)
 
 
 def _exchanged(started: Started, code: str, google: Google, patience: float) -> Mapping[str, Any]:
     """Return Google's token answer for a code. Raises WrongTurn: what oauthlib and requests met, in our words."""
-    flow = _flow(started.client, google, started.redirect_uri)
+    flow = _flow(started.client, google, started.redirect_uri, started.purpose)
     flow.oauth2session.max_redirects = 0
     flow.oauth2session.scope = None  # Else oauthlib refuses what has a box unticked; which one is ours to say.
 
@@ -162,11 +246,7 @@ def _email(token: Mapping[str, Any], started: Started) -> str:
         text = "Google did not say whose account it is. Open Google again and tick every box."
         raise WrongTurn("no_email", text)
     if started.account and email != started.account:
-        text = (
-            f"You chose {email} on Google’s page, but it is {started.account} whose sign-in is renewed. Open Google "
-            f"again and choose that account; to add {email}, go to Accounts and press Sign in another account."
-        )
-        raise WrongTurn("other_account", text)
+        raise other_account(email, started.account, started.purpose.name)
     return email
 
 

@@ -6,7 +6,8 @@ adapter sends each request once and says whether it may have arrived.
 
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from email.utils import parsedate_to_datetime
 
 import httplib2
 import urllib3
@@ -14,7 +15,10 @@ from google.auth.exceptions import GoogleAuthError, RefreshError
 from google.auth.transport.urllib3 import Request as RefreshRequest
 from google.oauth2.credentials import Credentials
 
+from calbot import secrecy
+from calbot.clock import SystemClock
 from calbot.errors import CalbotError, RetryLater, SignInNeeded, Uncertain
+from calbot.google import deadlines
 from calbot.ports import Clock
 
 WINDOW_SECONDS = 60.0
@@ -22,9 +26,14 @@ WINDOW_CALLS = 480
 RESERVED_FOR_READS = 40
 LARGEST_ANSWER = 64 * 2**20
 LONGEST_REST = 3600.0
+ANSWER_SECONDS = 120.0
+"""So long after its request an answer is not waited for any more, however steadily it drips."""
+AFTER_SLOW = 10.0
+LONGEST_NAP = 20.0
+REMEMBERED_CALLS = 1000
 _ASKS_TO_WAIT = frozenset({403, 429, 503})
 _NOT_SENT = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError)
-_DEAD_SIGN_INS = frozenset(
+DEAD_SIGN_INS = frozenset(
     {
         *("invalid_grant", "invalid_client", "unauthorized_client", "deleted_client", "disabled_client"),
         *("invalid_scope", "admin_policy_enforced", "org_internal"),
@@ -32,9 +41,38 @@ _DEAD_SIGN_INS = frozenset(
 )
 
 
-def pool() -> urllib3.PoolManager:
+def pool(clock: Clock | None = None) -> urllib3.PoolManager:
     """Return the one connection pool that all accounts share."""
-    return urllib3.PoolManager(num_pools=4, maxsize=16, retries=False, timeout=urllib3.Timeout(connect=10.0, read=30.0))
+    patience = urllib3.Timeout(connect=10.0, read=30.0)
+    connections = urllib3.PoolManager(num_pools=4, maxsize=16, retries=False, timeout=patience)
+    return deadlines.kept_by(connections, clock or SystemClock(), ANSWER_SECONDS)
+
+
+class Meter:
+    """How long Google's calls take, and how our clock stands against Google's. Any thread may write and ask.
+
+    `latency` is of the last call, in seconds. `clock_off` is by how many seconds our clock is ahead; None: unknown.
+    """
+
+    def __init__(self) -> None:
+        self.latency: float | None = None
+        self.clock_off: float | None = None
+        self._lately: deque[float] = deque(maxlen=REMEMBERED_CALLS)
+
+    def measured(self, seconds: float, now: float, date: str | None) -> None:
+        """Take in a call that was answered at `now` (epoch seconds), with the answer's `Date`."""
+        self.latency = seconds
+        self._lately.append(seconds)
+        try:
+            theirs = parsedate_to_datetime(date or "").timestamp()
+        except (ValueError, OverflowError, TypeError, IndexError):  # The library trusts its text.
+            return
+        if seconds < AFTER_SLOW:  # Else nobody knows when in between it was answered.
+            self.clock_off = now - seconds / 2 - (theirs + 0.5)  # Google's date is cut to the second.
+
+    def lately(self) -> tuple[float, ...]:
+        """Return how long each of the last thousand calls took, in seconds, oldest first."""
+        return tuple(self._lately.copy())
 
 
 class Budget:
@@ -55,14 +93,16 @@ class Budget:
         with self._lock:
             self._rest_until = max(self._rest_until, self._clock.monotonic() + min(seconds, LONGEST_REST))
 
-    def take(self, *, write: bool) -> None:
-        """Wait until there is room for one call. Raises RetryLater while the account rests."""
+    def take(self, *, write: bool, tick: Callable[[], None]) -> None:
+        """Wait until there is room for one call, ticking meanwhile. Raises RetryLater while the account rests."""
         rest = self._rest_until - self._clock.monotonic()
         if rest > 0:
             raise RetryLater("Google asked to be left alone for a while.", "rate_limited", rest)
         limit = WINDOW_CALLS - RESERVED_FOR_READS if write else WINDOW_CALLS
         while (wait := self._try(limit)) > 0:
-            self._clock.sleep(wait)
+            tick()
+            self._clock.sleep(min(wait, LONGEST_NAP))
+        tick()
 
     def _try(self, limit: int) -> float:
         with self._lock:
@@ -76,14 +116,32 @@ class Budget:
 
 
 class AccountHttp:
-    """What the client takes for an `httplib2.Http`: `request` and nothing else, safe for many threads."""
+    """What the client takes for an `httplib2.Http`: `request` and nothing else, safe for many threads.
 
-    def __init__(self, email: str, credentials: Credentials, pool: urllib3.PoolManager, clock: Clock) -> None:
+    `tick` is called as each call begins. `renewed` hears of a new refresh token: the one before, and the new one.
+    """
+
+    def __init__(
+        self,
+        email: str,
+        credentials: Credentials,
+        pool: urllib3.PoolManager,
+        clock: Clock,
+        *,
+        tick: Callable[[], None] | None = None,
+        meter: Meter | None = None,
+        renewed: Callable[[str, str], None] | None = None,
+    ) -> None:
         self._email = email
         self._credentials = credentials
         self._pool = pool
+        self._clock = clock
         self._budget = Budget(clock)
+        self._tick = tick or _nothing
+        self._meter = meter or Meter()
+        self._renewed = renewed
         self._refreshing = threading.Lock()
+        secrecy.remember(credentials.refresh_token, credentials.client_secret)
 
     def request(
         self,
@@ -105,7 +163,8 @@ class AccountHttp:
         self, uri: str, method: str, body: bytes | str | None, headers: Mapping[str, str], token: str
     ) -> tuple[httplib2.Response, bytes]:
         write = method != "GET"
-        self._budget.take(write=write)
+        self._budget.take(write=write, tick=self._tick)
+        began = self._clock.monotonic()
         try:
             response = self._pool.request(
                 method,
@@ -121,7 +180,11 @@ class AccountHttp:
                 raise RetryLater("Google's answer is larger than 64 MiB.", "upstream_5xx")
             response.release_conn()
         except urllib3.exceptions.HTTPError as error:
-            raise _translated(error, write=write) from error
+            slow = self._clock.monotonic() - began >= ANSWER_SECONDS
+            raise _translated(error, write=write, slow=slow) from error
+        if response.status < 500:
+            date = response.headers.get("date")
+            self._meter.measured(self._clock.monotonic() - began, self._clock.now(), date)
         if response.status in _ASKS_TO_WAIT and (seconds := asked_to_wait(response.headers.get("retry-after"))):
             self._budget.rest(seconds)
         fields = {name.lower(): value for name, value in response.headers.items() if name.lower() != "content-encoding"}
@@ -135,6 +198,8 @@ class AccountHttp:
             return str(self._credentials.token)
 
     def _refresh(self) -> None:
+        self._tick()
+        before = str(self._credentials.refresh_token)
         try:
             self._credentials.refresh(RefreshRequest(self._pool))
         except RefreshError as error:
@@ -146,6 +211,14 @@ class AccountHttp:
             raise RetryLater("Google's sign-in service cannot be reached.", "network") from error
         except (ValueError, TypeError, KeyError, AttributeError) as error:  # The library trusts every 200.
             raise RetryLater("Google's sign-in service gave an answer that is not one.", "upstream_5xx") from error
+        after = str(self._credentials.refresh_token)
+        secrecy.remember(str(self._credentials.token), after)
+        if after != before and self._renewed is not None:
+            self._renewed(before, after)
+
+
+def _nothing() -> None:
+    pass
 
 
 def asked_to_wait(retry_after: str | None) -> float | None:
@@ -158,15 +231,18 @@ def _is_dead(error: RefreshError) -> bool:
     """Say whether Google refuses the sign-in itself; anything else that the sign-in service answers may pass."""
     answer = error.args[1] if len(error.args) > 1 else None
     if isinstance(answer, dict):
-        return answer.get("error") in _DEAD_SIGN_INS
+        return answer.get("error") in DEAD_SIGN_INS
     # The library's own words for an `invalid_grant` by which a Workspace asks for the password again.
     return str(error).startswith("Reauthentication is needed")
 
 
-def _translated(error: urllib3.exceptions.HTTPError, *, write: bool) -> CalbotError:
-    """Say in our words what urllib3 met: whether the request can have arrived decides."""
+def _translated(error: urllib3.exceptions.HTTPError, *, write: bool, slow: bool) -> CalbotError:
+    """Say in our words what urllib3 met: whether the request can have arrived decides.
+
+    What took all the time there is, is not tried again at once.
+    """
     timeout = isinstance(error, urllib3.exceptions.TimeoutError)
     text = "Google did not answer in time." if timeout else "Google cannot be reached, or the connection broke."
     if write and not isinstance(error, _NOT_SENT):
         return Uncertain(text, "timeout" if timeout else "network")
-    return RetryLater(text, "timeout" if timeout else "network")
+    return RetryLater(text, "timeout" if timeout else "network", AFTER_SLOW if slow else None)

@@ -1,6 +1,7 @@
 """The wrong turns of signing in, each with its sentence: what a client file must be, and a pasted address; pure."""
 
 import re
+from collections.abc import Sequence
 from typing import Literal
 from urllib.parse import parse_qs, urlsplit
 
@@ -87,7 +88,7 @@ def client(content: bytes | str) -> Client:
 
 def answer_in(pasted: str) -> dict[str, str]:
     """Return state and code, and more, of the address that the browser landed on. Raises WrongTurn."""
-    text = _UNSEEN.sub("", pasted[:LARGEST_PASTE]).strip("<>\"'“”„«»`").replace("&amp;", "&")
+    text = _bare(pasted)
     how = (
         "Copy everything in the address bar of the page that cannot be reached; it begins with http://127.0.0.1 "
         "and contains code=."
@@ -129,6 +130,51 @@ def _refused(error: str) -> WrongTurn:
         )
         return WrongTurn("blocked", text)
     return WrongTurn("blocked", "Google did not allow the sign-in. Open Google again, and press Continue on each page.")
+
+
+def progress(pasted: str) -> Literal["none", "begun", "cut", "whole", "wrong"]:
+    """Return how far a paste has come that may arrive in pieces, as terminals break long lines.
+
+    `begun` lacks its code yet, `cut` ends in the middle of the answer as far as anybody can tell, since Google names
+    what was granted after the code; `wrong` is something else than the beginning of Google’s answer.
+    """
+    text = _bare(pasted)
+    if not text:
+        return "none"
+    try:
+        answer_in(pasted)
+    except WrongTurn as turn:
+        if turn.turn in {"denied", "blocked"}:
+            return "whole"
+        ours = re.match(r"(http://)?(127\.0\.0\.1|localhost)\b", text) or "http://127.0.0.1".startswith(text)
+        return "begun" if ours and turn.turn == "no_address" else "wrong"
+    return "whole" if re.search(r"[?&]code=[^&]+&", text) else "cut"
+
+
+def _bare(pasted: str) -> str:
+    """Return what was pasted without blanks, line breaks, and what else comes along when people copy."""
+    return _UNSEEN.sub("", pasted[:LARGEST_PASTE]).strip("<>\"'“”„«»`").replace("&amp;", "&")
+
+
+def unticked(boxes: Sequence[str]) -> WrongTurn:
+    """Return what is said when boxes on Google’s page stayed empty; they are named as Google names them."""
+    names = " and ".join(f"“{one}”" for one in boxes)
+    what = "this box was" if len(boxes) == 1 else "these boxes were"
+    text = f"On Google’s page {what} not ticked: {names}. Open Google again, tick every box, and press Continue."
+    return WrongTurn("unticked", text)
+
+
+def other_account(chosen: str, meant: str, purpose: Literal["calendars", "mail"]) -> WrongTurn:
+    """Return what is said when somebody else signed in than the one who was meant."""
+    again = "Open Google again and choose that account"
+    if purpose == "mail":
+        text = f"You chose {chosen} on Google’s page, but it is {meant} whose mail is to be sent. {again}."
+    else:
+        text = (
+            f"You chose {chosen} on Google’s page, but it is {meant} whose sign-in is renewed. {again}; to add "
+            f"{chosen}, go to Accounts and press Sign in another account."
+        )
+    return WrongTurn("other_account", text)
 
 
 def old() -> WrongTurn:

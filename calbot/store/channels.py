@@ -27,6 +27,12 @@ def forget(tx: Tx, channel_id: str) -> None:
     tx.execute("DELETE FROM channel WHERE id = ?", (channel_id,))
 
 
+def everything(tx: Tx) -> list[Channel]:
+    """Return every account's channels."""
+    accounts = [account for (account,) in tx.execute("SELECT DISTINCT account FROM channel ORDER BY account")]
+    return [channel for account in accounts for channel in of_account(tx, account)]
+
+
 def of_account(tx: Tx, account: str) -> list[Channel]:
     """Return the account's channels, oldest first."""
     rows = tx.execute(

@@ -114,6 +114,9 @@ class Database:
             raise StoreError(f"Calbot cannot write to {place}. Make it writable for Calbot's user.")
         with translated():
             damage = _damage(self._path)
+            if damage is None and self._path.exists():
+                with contextlib.closing(sqlite3.connect(self._path, isolation_level=None)) as connection:
+                    self._refuse_newer(*connection.execute("PRAGMA user_version").fetchone())
         if damage:
             raise StoreError(f"The store is damaged ({damage}); the next start restores a copy of it, if there is one.")
 
@@ -196,12 +199,14 @@ class Database:
 
     def _migrate(self, connection: sqlite3.Connection) -> None:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version > len(MIGRATIONS):
-            message = f"The store {self._path} was written by a newer Calbot. Install that version again."
-            raise StoreError(message)
+        self._refuse_newer(version)
         for number in range(version, len(MIGRATIONS)):
             script = f"BEGIN IMMEDIATE;{MIGRATIONS[number]};PRAGMA user_version = {number + 1};COMMIT;"
             connection.executescript(script)
+
+    def _refuse_newer(self, version: int) -> None:
+        if version > len(MIGRATIONS):
+            raise StoreError(f"The store {self._path} was written by a newer Calbot. Install that version again.")
 
     def _replace(self, damage: str | None) -> None:
         """Put a sound copy in the file's place: after a restored backup that backup, else the newest snapshot."""

@@ -101,4 +101,9 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE INDEX deed_copy ON deed (copy) WHERE copy IS NOT NULL;
     CREATE INDEX deed_done ON deed (finished_at) WHERE state = 'done';
     """,
+    """
+    CREATE TABLE processed (
+        name TEXT NOT NULL, guest TEXT NOT NULL, PRIMARY KEY (name, guest)
+    ) WITHOUT ROWID;
+    """,
 )

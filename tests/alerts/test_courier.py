@@ -2,15 +2,17 @@
 
 import logging
 import threading
+from collections.abc import Sequence
 
 import pytest
 
 from addon.alerts.channels import NotifyService, PersistentNotification, channels
-from addon.alerts.courier import MOST_WAITING, RETRIES, Channel, Courier
+from addon.alerts.courier import CHECK_SECONDS, MOST_WAITING, RETRIES, TEST, Channel, Courier, Tried
 from addon.alerts.judge import Message
 from addon.supervisor import Supervisor
-from calbot.clock import SystemClock
+from calbot.clock import SystemClock, SystemRandom
 from calbot.errors import CalbotError
+from calbot.secrecy import remember
 from tests.household import NOON
 from tests.service.running import wait_for
 from tests.simulation.machine import VirtualClock
@@ -28,12 +30,53 @@ class Pigeon:
         self.brought: list[Message] = []
         self.tries = 0
         self.error: Exception | None = None
+        self.unfit: Exception | None = None
+
+    def check(self) -> None:
+        if self.unfit is not None:
+            raise self.unfit
 
     def send(self, message: Message) -> None:
         self.tries += 1
         if self.error is not None:
             raise self.error
         self.brought.append(message)
+
+
+class Hanging(Pigeon):
+    """A channel that hangs until it is released."""
+
+    def __init__(self) -> None:
+        super().__init__("hanging")
+        self.hangs, self.release = threading.Event(), threading.Event()
+
+    def send(self, message: Message) -> None:
+        self.hangs.set()
+        self.release.wait(20)
+        super().send(message)
+
+
+class Nobody:
+    """Sends no mail."""
+
+    def check(self, sender: str) -> None:
+        raise CalbotError(f"{sender} sends no mail.")
+
+    def send(self, sender: str, to: Sequence[str], subject: str, text: str, **_: object) -> None:
+        raise CalbotError(f"{sender} sends no mail to {to}: {subject}, {text}")
+
+
+class Board:
+    """Where notes are shown."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, sentence: str) -> None:
+        self.notes.append(sentence)
+
+    def forget(self, sentence: str) -> None:
+        self.notes = [note for note in self.notes if note != sentence]
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -96,34 +139,125 @@ def test_what_waits_is_bounded() -> None:
 
 def test_who_posts_does_not_wait() -> None:
     """A channel that hangs holds up its own thread, and no stop either."""
-    hung, release = threading.Event(), threading.Event()
-
-    class Hanging:
-        name = "hanging"
-
-        def send(self, message: Message) -> None:
-            hung.set()
-            release.wait(10)
-
-    clock = SystemClock()
-    courier = Courier((Hanging(),), clock)
+    hanging, clock = Hanging(), SystemClock()
+    courier = Courier((hanging,), clock)
     courier.start()
     courier.post(DISK)
-    assert hung.wait(5)
+    assert hanging.hangs.wait(5)
 
     began = clock.monotonic()
     courier.post(SOLVED)
     courier.stop()
 
     assert clock.monotonic() - began < 0.5
-    release.set()
+    hanging.release.set()
+
+
+def test_a_channel_that_hangs_delays_no_other() -> None:
+    """Each has its own thread: while one mail server says nothing, the phone gets the alert and its end."""
+    hanging, well = Hanging(), Pigeon()
+    courier = Courier((hanging, well), SystemClock())
+    courier.start()
+    courier.post(DISK)
+    assert hanging.hangs.wait(5)
+
+    courier.post(SOLVED)
+
+    wait_for(lambda: well.brought == [DISK, SOLVED], 5, "both messages")
+    assert hanging.brought == [] and courier.works() == {"hanging": None, "pigeon": True}
+    hanging.release.set()
+    wait_for(lambda: hanging.brought == [DISK, SOLVED], 5, "both messages, late")
+    courier.stop()
+
+
+def test_what_will_not_arrive_is_noted_before_it_is_needed() -> None:
+    """The note goes as soon as somebody has put it right; nothing has to be restarted."""
+    pigeon, clock, board = Pigeon(), VirtualClock(NOON), Board()
+    pigeon.unfit = CalbotError("Anna has not allowed it.")
+    courier = Courier((pigeon,), clock, board)
+    for _ in range(3):
+        courier.step()
+        clock.sleep(CHECK_SECONDS)
+    noted, complained = board.notes, courier.complaints()
+
+    pigeon.unfit = None
+    courier.step()
+
+    assert noted == ["Alerts through pigeon will not arrive: Anna has not allowed it."]
+    assert complained == {"pigeon": "Anna has not allowed it."}
+    assert (board.notes, courier.complaints(), pigeon.tries) == ([], {}, 0)
+
+
+def test_a_look_does_not_hide_what_did_not_arrive() -> None:
+    """That a channel seems right says nothing of the message that it lost; only another message does."""
+    pigeon, clock = Pigeon(), VirtualClock(NOON)
+    pigeon.error = CalbotError("The server is away.")
+    courier = Courier((pigeon,), clock)
+    courier.post(DISK)
+    for _ in range(200):
+        courier.step()
+        clock.sleep(CHECK_SECONDS)
+    lost = courier.complaints()
+
+    pigeon.error = None
+    courier.post(SOLVED)
+    courier.step()
+
+    assert (lost, courier.complaints()) == ({"pigeon": "The server is away."}, {})
+
+
+def test_a_test_says_of_each_channel_whether_it_arrived() -> None:
+    """One that hangs is waited for no longer than it was said; it is tried once, not again and again."""
+    broken, hanging, well, odd = Pigeon("broken"), Hanging(), Pigeon(), Pigeon("odd")
+    broken.error, odd.error = CalbotError("Nobody is there."), RuntimeError("hunter2")
+    clock = SystemClock()
+    courier = Courier((broken, hanging, well, odd), clock)
+
+    began = clock.monotonic()
+    tried = courier.test(patience=0.5)
+    took = clock.monotonic() - began
+
+    assert tried[0] == Tried("broken", "Nobody is there.") and tried[2] == Tried("pigeon")
+    assert "in time" in tried[1].why and "unexpected" in tried[3].why and "hunter2" not in tried[3].why
+    assert took < 3 and well.brought == [TEST] and broken.tries == 1
+    assert courier.works() == {"broken": False, "hanging": None, "pigeon": True, "odd": False}
+    hanging.release.set()
+
+
+def test_a_test_that_arrives_brings_what_waits() -> None:
+    """Who mends a channel and presses the button does not wait for the next try."""
+    pigeon, clock = Pigeon(), VirtualClock(NOON)
+    pigeon.error = CalbotError("The server is away.")
+    courier = Courier((pigeon,), clock)
+    courier.post(DISK)
+    courier.step()
+
+    pigeon.error = None
+    courier.test()
+    courier.step()
+
+    assert pigeon.brought == [TEST, DISK] and courier.complaints() == {}
+
+
+def test_a_secret_in_a_complaint_is_not_shown(caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever a channel says; not in the log either."""
+    pigeon = Pigeon()
+    remember("Aq3fGh7kLm2nPq5rSt8v")
+    pigeon.error = CalbotError("There is no /bot/Aq3fGh7kLm2nPq5rSt8v here.")
+    courier = Courier((pigeon,), VirtualClock(NOON))
+
+    courier.post(DISK)
+    courier.step()
+
+    assert "Aq3f" not in f"{courier.complaints()}{warnings(caplog)}" and "There is no" in courier.complaints()["pigeon"]
 
 
 def test_home_assistant_is_told_by_each_way_that_was_named() -> None:
     """The notification always, each service once; a service that is unknown hurts none of the rest."""
     with FakeSupervisor() as fake:
         named = ("notify.gone", "notify.mobile_app_anna", "notify.persistent_notification", "notify.mobile_app_bob")
-        ways: tuple[Channel, ...] = channels(Supervisor(TOKEN, fake.address), named)
+        core, nobody = Supervisor(TOKEN, fake.address), Nobody()
+        ways: tuple[Channel, ...] = channels(core, named, (), nobody, SystemClock(), SystemRandom())
         courier = Courier(ways, SystemClock())
         courier.start()
         courier.post(DISK)

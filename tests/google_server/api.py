@@ -169,6 +169,8 @@ def _spoil(world: World, call: Call, fault: Fault, response: Response, created: 
             response.delay += fault.seconds
         case "hang":
             response.delay += fault.seconds or HANG
+        case "drip":
+            response.drip = fault.seconds or 1.0
         case "notFoundAfterInsert" if created:
             times = max(1, int(fault.seconds))
             world.faults.add(Fault(kind="notFound", operation="events.[gpu]*", event=created, count=times))

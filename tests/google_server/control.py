@@ -146,6 +146,14 @@ class Control(People):
         """The person takes Calbot's access away: invalid_grant from now on."""
         self._world.tokens.revoke_account(account)
 
+    def change_password(self, account: str) -> None:
+        """The person has a new password: tokens that may use Gmail are dead, others live on."""
+        self._world.tokens.change_password(account)
+
+    def add_client(self, client_id: str, client_secret: str) -> None:
+        """Another OAuth client, of the same project."""
+        self._world.tokens.clients[client_id] = client_secret
+
     def set_consent(self, **values: Any) -> Doc:
         """How the person at the consent page behaves: account, deny, untick, not_a_test_user, testing."""
         known = {one.name for one in fields(Consent)}

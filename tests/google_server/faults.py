@@ -40,13 +40,15 @@ KINDS = (
     "notJson",
     "slow",
     "hang",
+    "drip",
     "notFoundAfterInsert",
 )
 """`closeAfter` and `errorAfter` (503) come after the write was applied; `truncated` and `notJson` too.
 
+`drip` sends the answer byte by byte, its headers too, `seconds` (else one) apart; only over sockets.
 `notFoundAfterInsert` lets the insert pass; then the next `seconds` (1 or more) calls for it answer 404.
 """
-AFTER = frozenset({"closeAfter", "errorAfter", "truncated", "notJson", "slow", "hang", "notFoundAfterInsert"})
+AFTER = frozenset({"closeAfter", "errorAfter", "truncated", "notJson", "slow", "hang", "drip", "notFoundAfterInsert"})
 
 
 @dataclass(slots=True, kw_only=True)

@@ -101,9 +101,15 @@ class _Handler(BaseHTTPRequestHandler):
         lines += [f"{name}: {value}" for name, value in headers.items()]
         if response.truncated:
             self.close_connection = True
-        self.wfile.write(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
-        if self.command != "HEAD":
-            self.wfile.write(response.body)
+        head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+        whole = head if self.command == "HEAD" else head + response.body
+        if response.drip > 0:
+            for place in range(len(whole)):
+                self.connection.sendall(whole[place : place + 1])
+                if self.google.stopping.wait(response.drip):
+                    return
+            return
+        self.wfile.write(whole)
         self.wfile.flush()
 
     def _date(self) -> str:

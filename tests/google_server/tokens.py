@@ -88,12 +88,16 @@ class Consent:
 
 @dataclass(slots=True)
 class Tokens:
-    """All grants and tokens. `lifetime` of access tokens in seconds."""
+    """All grants and tokens. `lifetime` of access tokens in seconds.
+
+    With `rotates` each refresh brings another refresh token, and the one before it dies.
+    """
 
     world: World
     project: str = "calbot-test"
     clients: dict[str, str] = field(default_factory=lambda: {"calbot-client": "calbot-secret"})
     lifetime: float = 3599.0
+    rotates: bool = False
     consent: Consent = field(default_factory=Consent)
     grants: dict[str, Grant] = field(default_factory=dict)
     access: dict[str, Access] = field(default_factory=dict)
@@ -116,7 +120,7 @@ class Tokens:
         self.world.account(account)
         number = self.world.next("refresh")
         made = Grant(f"refresh-{number}-{account}", account, client or next(iter(self.clients)), scopes)
-        live = [one for one in self.grants.values() if one.account == account and not one.revoked]
+        live = self._live(account)
         if len(live) >= MOST_GRANTS:
             live[0].revoked = True
         if self.consent.testing:
@@ -153,7 +157,11 @@ class Tokens:
         dead = grant is None or grant.revoked or grant.client != client
         if grant is None or dead or (grant.expires is not None and grant.expires <= self.world.now()):
             raise TokenRefusal("invalid_grant", "Token has been expired or revoked.")
-        return self.issue(grant)
+        if not self.rotates:
+            return self.issue(grant)
+        grant.revoked = True
+        following = self.grant(grant.account, grant.scopes, grant.client)
+        return {**self.issue(following), "refresh_token": following.refresh_token}
 
     def authorize(self, query: dict[str, str]) -> dict[str, str]:
         """What the consent page sends back to the redirect address."""
@@ -162,7 +170,10 @@ class Tokens:
             return {"error": "access_denied", **state}
         account = self.consent.account or query.get("login_hint", "") or next(iter(self.world.accounts))
         self.world.account(account)
-        scopes = tuple(one for one in query.get("scope", "").split() if one not in self.consent.untick)
+        asked = query.get("scope", "").split()
+        if query.get("include_granted_scopes") == "true":
+            asked += [one for grant in self._live(account) for one in grant.scopes]
+        scopes = tuple(dict.fromkeys(one for one in asked if one not in self.consent.untick))
         code = f"code-{self.world.next('code')}"
         self.codes[code] = Code(
             account,
@@ -222,6 +233,18 @@ class Tokens:
                 grant.revoked = True
         self.expire_access(account)
 
+    def change_password(self, account: str) -> None:
+        """End what may use Gmail; a token that may not lives on."""
+        for grant in self._live(account):
+            if any(scope.startswith(f"{PREFIX}gmail") or scope == "https://mail.google.com/" for scope in grant.scopes):
+                grant.revoked = True
+                for access in self.access.values():
+                    if access.refresh_token == grant.refresh_token:
+                        access.expires = 0.0
+
+    def _live(self, account: str) -> list[Grant]:
+        return [one for one in self.grants.values() if one.account == account and not one.revoked]
+
     def _known_client(self, client: str, secret: str) -> None:
         if client not in self.clients:
             raise TokenRefusal("invalid_client", "The OAuth client was not found.", 401)
@@ -229,8 +252,7 @@ class Tokens:
             raise TokenRefusal("invalid_client", "Unauthorized", 401)
 
     def _first_or_asked(self, account: str, query: dict[str, str]) -> bool:
-        known = any(one.account == account and not one.revoked for one in self.grants.values())
-        return "consent" in query.get("prompt", "").split() or not known
+        return "consent" in query.get("prompt", "").split() or not self._live(account)
 
     def _id_token(self, grant: Grant) -> str:
         claims = {

@@ -59,6 +59,7 @@ class Response:
     """One answer. The caller waits `delay` seconds before it hands the answer over.
 
     `truncated`: `body` is only half of what `Content-Length` promises, and the connection closes after it.
+    `drip`: seconds between its single bytes.
     `pushes_first`: queued pushes go out before this answer does.
     """
 
@@ -68,6 +69,7 @@ class Response:
     delay: float = 0.0
     truncated: bool = False
     pushes_first: bool = False
+    drip: float = 0.0
 
 
 def stamp(seconds: float) -> str:

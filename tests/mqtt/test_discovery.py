@@ -39,7 +39,7 @@ OF_PLATFORM = {
     ),
     "binary_sensor": ({"stat_t"}, {"val_tpl", "dev_cla", "ent_cat", "pl_on", "pl_off", "avty"}),
     "switch": ({"stat_t", "val_tpl", "cmd_t", "cmd_tpl", "opt"}, {"ic", "ent_cat"}),
-    "button": ({"cmd_t", "cmd_tpl", "ic"}, set()),
+    "button": ({"cmd_t", "cmd_tpl", "ic"}, {"ent_cat"}),
     "number": (
         {"stat_t", "val_tpl", "cmd_t", "cmd_tpl", "opt", "min", "max", "step", "mode"},
         {"ic", "ent_cat"},
@@ -120,6 +120,7 @@ def test_the_entities_are_those_of_the_contract_that_this_version_can_serve() ->
         *("sensor.last_sync", "sensor.last_change", "switch.auto_invite", "switch.dry_run", "switch.paused"),
         *("switch.mirroring", "sensor.mirrored_total"),
         *("button.undo", "button.approve", "button.discard", "number.invite_limit"),
+        *("button.renew_channels", "button.ack_alerts"),
         *("button.resync", "sensor.alerts", "sensor.outbox", "sensor.held", "sensor.invited_total"),
         *("sensor.failed_total", "sensor.last_command", "sensor.version", "binary_sensor.push"),
         "binary_sensor.connected",
@@ -233,10 +234,12 @@ def test_each_button_has_its_own_command_and_its_own_picture() -> None:
         "undo": ("Undo last change", "home/calbot/command/undo"),
         "approve": ("Approve held", "home/calbot/command/approve"),
         "discard": ("Discard held", "home/calbot/command/discard"),
+        "renew_channels": ("Renew push channels", "home/calbot/command/renew_channels"),
+        "ack_alerts": ("Acknowledge alerts", "home/calbot/command/ack_alert"),
     }
     assert len({part["ic"] for part in buttons.values()}) == len(buttons)
     args = {key: json.loads(rendered(part["cmd_tpl"], value="PRESS"))["args"] for key, part in buttons.items()}
-    assert args == {"resync": {}, "undo": {"last": True}, "approve": {}, "discard": {}}
+    assert args == {"resync": {}, "undo": {"last": True}, "approve": {}, "discard": {}, "renew_channels": {}, "ack_alerts": {"all": True}}
 
 
 @pytest.mark.parametrize("value", [120, 120.0, "120"])

@@ -1,5 +1,6 @@
 """Promises of sign-ins at the real process: `calbot login`, sealing at the start, keys that are wrong or gone."""
 
+import http.client
 import json
 import stat
 import subprocess
@@ -15,6 +16,10 @@ import pytest
 from cryptography.fernet import Fernet
 
 from calbot.clock import SystemClock
+from calbot.google.turns import Client
+from calbot.google.wallet import Wallet
+from calbot.landing import Landing
+from calbot.vault import Vault
 from tests.google_server.http import GoogleServer
 from tests.google_server.tokens import PREFIX
 from tests.service.running import ANNA, BOB, Service, free_port, house, wait_for
@@ -38,11 +43,11 @@ class Terminal:
         self._google = google
         (data / "client_secret.json").write_text(json.dumps(CLIENT))
 
-    def begin(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+    def begin(self, *arguments: str, command: str = "login", **environment: str) -> subprocess.Popen[str]:
         """Start the command."""
         environment = {"CALBOT_AUTH_URI": self._google.auth_uri, "PYTHONUNBUFFERED": "1", **environment}
         return subprocess.Popen(
-            [sys.executable, "-m", "calbot", "login", *arguments],
+            [sys.executable, "-m", "calbot", *command.split(), *arguments],
             cwd=self.data,
             env=self.service.environment(**environment),
             stdin=subprocess.PIPE,
@@ -51,9 +56,11 @@ class Terminal:
             text=True,
         )
 
-    def sign_in(self, *arguments: str, pasted: str | None = None) -> tuple[int, str, str]:
+    def sign_in(
+        self, *arguments: str, pasted: str | None = None, command: str = "login", client: str = "client_secret.json"
+    ) -> tuple[int, str, str]:
         """Go the whole way by paste; return exit code, output and errors."""
-        process = self.begin("--client", "client_secret.json", *arguments)
+        process = self.begin(*(("--client", client) if client else ()), *arguments, command=command)
         assert process.stdout is not None
         lines = [process.stdout.readline() for _ in range(3)]
         answer = landed(lines[2].strip()) if pasted is None else pasted
@@ -103,6 +110,70 @@ def test_with_a_browser_nothing_is_pasted(data: Path, google: GoogleServer) -> N
 
     assert (process.returncode, err) == (0, "") and f"{BOB} is signed in." in out
     assert "You can close this page" in page
+
+
+def test_the_page_takes_one_answer_from_its_own_address_with_the_right_state() -> None:
+    """Nobody else's name leads there, no other state counts, and what came first stays."""
+    with Landing("right") as landing:
+        host = landing.address.removeprefix("http://").rstrip("/")
+        wrong = [
+            ask(host, "/?state=wrong&code=x"),
+            ask(host, "/?state=right&code=x", name="evil.example"),
+            ask(host, "/?state=right&code=x", name=host.replace("127.0.0.1", "localhost.evil.example")),
+            ask(host, "/?state=right&state=right&code=x"),
+            ask(host, "/other?state=right&code=x"),
+            ask(host, "/?code=x&note=state=right"),
+            ask(host, "/favicon.ico"),
+            ask(host, "/?state=right&code=x", method="POST"),
+        ]
+        before = landing.answer
+        first, second = ask(host, "/?state=right&code=one"), ask(host, "/?state=right&code=two")
+
+        assert [status for status, _ in wrong] == [404] * 7 + [501] and before == ""
+        assert (first[0], second[0]) == (200, 409) and "You can close this page" in first[1] + second[1]
+        assert landing.answer == f"{landing.address}?state=right&code=one"
+
+
+def ask(host: str, path: str, *, name: str | None = None, method: str = "GET") -> tuple[int, str]:
+    """Ask a door of this machine, under its own name or another."""
+    connection = http.client.HTTPConnection(host, timeout=5)
+    try:
+        connection.request(method, path, headers={"Host": name or host})
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    finally:
+        connection.close()
+
+
+def test_a_page_that_was_landed_on_does_not_promise_what_fails_afterwards(data: Path, google: GoogleServer) -> None:
+    """Google's answer is there, and whether it is good is known only after it."""
+    google.control.set_consent(untick=[PREFIX + "calendar.events"])
+    process = Terminal(data, google).begin("--client", "client_secret.json", "--browser", BROWSER="true")
+    assert process.stdout is not None
+    lines = [process.stdout.readline() for _ in range(3)]
+    with urllib.request.urlopen(lines[2].strip(), timeout=10) as answer:
+        page = answer.read().decode()
+
+    _, err = process.communicate(timeout=30)
+
+    assert process.returncode == 3 and "View and edit events" in err
+    assert "signed in" not in page and "is said in the terminal" in page
+
+
+def test_with_nothing_to_paste_from_the_browser_is_enough(data: Path, google: GoogleServer) -> None:
+    """As from a desktop's menu: standard input is at its end at once."""
+    process = Terminal(data, google).begin("--client", "client_secret.json", "--browser", BROWSER="true")
+    assert process.stdin is not None and process.stdout is not None
+    process.stdin.close()
+    lines = [process.stdout.readline() for _ in range(3)]
+    urllib.request.urlopen(lines[2].strip(), timeout=10).close()
+
+    out, err = process.stdout.read(), process.stderr.read() if process.stderr is not None else ""
+    for pipe in (process.stdout, process.stderr):
+        if pipe is not None:
+            pipe.close()
+
+    assert process.wait(30) == 0 and err == "" and f"{ANNA} is signed in." in out
 
 
 @pytest.mark.parametrize(
@@ -231,3 +302,86 @@ def test_signing_in_beside_the_running_service_is_noticed(data: Path) -> None:
 
         assert code == 0 and BOB in out
         wait_for(lambda: f'"{BOB}"' in service.get("/health")[1] or BOB in service.get("/")[1], 20, "Bob is watched")
+
+
+# Several accounts, clients and purposes
+
+
+def test_an_account_may_have_a_client_of_its_own(data: Path, google: GoogleServer) -> None:
+    """Given for an account by name it is that account's; what the others use stays as it was."""
+    google.control.add_client("others-client", "others-secret")
+    other = {"installed": {"client_id": "others-client", "client_secret": "others-secret"}}
+    (data / "other.json").write_text(json.dumps(other))
+    terminal, wallet = Terminal(data, google), Wallet(data, Vault(data))
+    first = terminal.sign_in()
+
+    again = terminal.sign_in(BOB, command="accounts sign-in", client="other.json")
+    google.control.set_consent(account=BOB)
+    own = terminal.sign_in("--account", BOB, client="other.json")
+    renewed = terminal.sign_in(BOB, command="accounts sign-in", client="")
+
+    assert [first[0], own[0], renewed[0]] == [0, 0, 0], again
+    assert again[0] == 4 and f"There is no account {BOB}" in again[2]
+    assert wallet.client() == wallet.client(ANNA) == Client("calbot-client", "calbot-secret")
+    assert wallet.client(BOB) == Client("others-client", "others-secret")
+
+
+def test_the_first_client_is_everybodys_also_where_it_came_with_an_account(data: Path, google: GoogleServer) -> None:
+    """There is no other that it could replace."""
+    terminal, wallet = Terminal(data, google), Wallet(data, Vault(data))
+
+    first = terminal.sign_in("--account", ANNA)
+    google.control.set_consent(account=BOB)
+    second = terminal.sign_in(command="accounts add", client="")
+
+    assert (first[0], second[0]) == (0, 0), second
+    assert [one.email for one in wallet.accounts()] == [ANNA, BOB]
+    assert wallet.client() == Client("calbot-client", "calbot-secret")
+
+
+def test_a_client_given_for_nobody_by_name_is_the_next_ones_too(data: Path, google: GoogleServer) -> None:
+    """Those that are signed in keep theirs."""
+    google.control.add_client("others-client", "others-secret")
+    other = {"installed": {"client_id": "others-client", "client_secret": "others-secret"}}
+    (data / "other.json").write_text(json.dumps(other))
+    terminal, wallet = Terminal(data, google), Wallet(data, Vault(data))
+    terminal.sign_in()
+    google.control.set_consent(account=BOB)
+
+    ended = terminal.sign_in(command="accounts add", client="other.json")
+
+    known = [wallet.client(one) for one in ("", ANNA, BOB)]
+    assert ended[0] == 0
+    assert [one.client_id for one in known if one] == ["others-client", "calbot-client", "others-client"]
+
+
+def test_mail_is_allowed_in_a_terminal_for_one_account(data: Path, google: GoogleServer) -> None:
+    """By a consent of its own, of the account that is meant; the calendars' sign-in stays as it is."""
+    terminal, wallet = Terminal(data, google), Wallet(data, Vault(data))
+    terminal.sign_in()
+    token = (data / "tokens" / f"{ANNA}.json").read_bytes()
+
+    allowed = terminal.sign_in(ANNA, command="accounts mail", client="")
+    google.control.set_consent(account=BOB)
+    other = terminal.sign_in(ANNA, command="accounts mail", client="")
+    google.control.set_consent(account="", untick=[PREFIX + "gmail.send"])
+    unticked = terminal.sign_in(BOB, command="accounts mail", client="")
+    listed = terminal.service.run("accounts")
+
+    assert allowed[0] == 0 and f"may send its alerts as mail from {ANNA}" in allowed[1]
+    assert (other[0], unticked[0]) == (3, 3)
+    assert "whose mail is to be sent" in other[2] and "“Send email on your behalf”" in unticked[2]
+    assert wallet.mail_senders() == (ANNA,) and (data / "tokens" / f"{ANNA}.json").read_bytes() == token
+    assert "mail       yes" in listed.stdout, listed
+
+
+def test_in_testing_the_list_says_when_it_ends(data: Path, google: GoogleServer) -> None:
+    """The terminal says so at once, with the remedy."""
+    google.control.set_consent(testing=True)
+    terminal = Terminal(data, google)
+
+    code, _, err = terminal.sign_in()
+    listed = terminal.service.run("accounts")
+
+    assert code == 0 and "press Publish app" in err
+    assert f"{ANNA}: ends on " in listed.stdout

@@ -15,7 +15,7 @@ from google.oauth2.credentials import Credentials
 
 from calbot.errors import SignInNeeded
 from calbot.google.calendars import GoogleCalendars, service
-from calbot.google.transport import AccountHttp
+from calbot.google.transport import AccountHttp, Meter
 from calbot.ports import Calendars
 from tests.google_server.api import handle
 from tests.google_server.errors import Refusal
@@ -318,6 +318,7 @@ class SimulatedAccounts:
         self._wire = wire
         self._clock = clock
         self._random = chance
+        self.meter = Meter()
         self._refresh_tokens: dict[str, str] = {}
         self._versions: dict[str, int] = {}
 
@@ -335,7 +336,14 @@ class SimulatedAccounts:
     def version(self, email: str) -> int:
         return self._versions.get(email, 0)
 
-    def calendars(self, email: str) -> Calendars:
+    def sign_in_ends(self, email: str) -> float | None:
+        grant = self._world.tokens.grants.get(self._refresh_tokens.get(email, ""))
+        return grant.expires if grant is not None else None
+
+    def clock_off(self) -> float | None:
+        return self.meter.clock_off
+
+    def calendars(self, email: str, tick: Callable[[], None] | None = None) -> Calendars:
         if email not in self._refresh_tokens:
             raise SignInNeeded(f"There is no token file {email}.json.", "auth_revoked")
         client, secret = next(iter(self._world.tokens.clients.items()))
@@ -346,5 +354,5 @@ class SimulatedAccounts:
             client_id=client,
             client_secret=secret,
         )
-        http = AccountHttp(email, credentials, self._wire, self._clock)
+        http = AccountHttp(email, credentials, self._wire, self._clock, tick=tick, meter=self.meter)
         return GoogleCalendars(_service(), http, self._clock, self._random)

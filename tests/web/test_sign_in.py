@@ -20,7 +20,9 @@ from addon.mqtt.bridge import NOT_LISTENING
 from addon.web import steps
 from addon.web.guard import COOKIE
 from addon.web.panel import panel
-from addon.web.sign_in import GOOD_FOR, LARGEST_BODY, UNDER_WAY, Pages
+from addon.web.sign_in import LARGEST_BODY, Pages
+from addon.web.under_way import GOOD_FOR
+from addon.web.under_way import MOST as UNDER_WAY
 from calbot.clock import SystemClock, SystemRandom
 from calbot.google.consent import Google, SignedIn
 from calbot.google.turns import Client
