@@ -16,9 +16,12 @@ def main(arguments: list[str] | None = None) -> None:
         from addon.monitor import monitor  # noqa: PLC0415 - by itself: it runs for years and needs none of the rest
 
         monitor.main(words[1:], prog_name="calbot monitor")
-    from addon.commands import calbot  # noqa: PLC0415 - slow, and a stop request must be heard meanwhile
+    try:
+        from addon.commands import calbot  # noqa: PLC0415 - slow, and a stop request must be heard meanwhile
 
-    calbot(words, prog_name="calbot")
+        calbot(words, prog_name="calbot")
+    except KeyboardInterrupt:  # before there was a command to hear it
+        sys.exit(130)
 
 
 if __name__ == "__main__":

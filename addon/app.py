@@ -31,6 +31,7 @@ from calbot.google.accounts import GoogleAccounts
 from calbot.google.gmail import Gmail
 from calbot.google.transport import Meter
 from calbot.google.wallet import Wallet
+from calbot.secrecy import cleaned
 from calbot.settings import Settings
 from calbot.sources import Endpoints
 from calbot.status import Health
@@ -49,6 +50,19 @@ class Part(Protocol):
     """What is stopped in the end."""
 
     def stop(self) -> None: ...
+
+
+def reason_to_end(engine: Engine, *, supervised: bool) -> str | None:
+    """Return why the process is to end and be started again; None while it is not.
+
+    Docker and systemd start again what has ended, and ask no `/live`. The Supervisor does so only where its watchdog is
+    switched on, which asks: there the other accounts' work goes on beside a worker that hangs.
+    """
+    if engine.has_dead_worker():
+        return "A worker has died."
+    if engine.pulse.longest_seen() >= SLOWEST_STEP and not supervised:
+        return "A worker has stood still for minutes."
+    return None
 
 
 class App:
@@ -73,7 +87,7 @@ class App:
             where = options.place(self._environ)
             wanted, problem = self._options(where)
         except BadOptions as error:
-            sys.stderr.write(f"{error}\n")
+            sys.stderr.write(f"{cleaned(str(error))}\n")
             return USAGE
         logs.set_up(wanted.log_level if wanted is not None else "info")
         database = Database(where.data)
@@ -82,6 +96,7 @@ class App:
         except (StoreError, DirectoryInUse) as error:
             log.critical("%s", error)
             return FAILED
+        logs.keep_file(where.data, self._clock)
         try:
             return self._serve(where, wanted, problem, database)
         finally:
@@ -251,11 +266,7 @@ class App:
         )
 
     def _watch(self, engine: Engine, bridge: Bridge | None, alerts: Alerts, daily: Daily, *, supervised: bool) -> int:
-        """Look after everything once a second until a stop is requested.
-
-        A dead worker is not to be lived with. With one that hangs the other accounts' work goes on: where nobody starts
-        Calbot again by itself, that is better than none. Elsewhere it ends, too: only that is seen from outside.
-        """
+        """Look after everything once a second until a stop is requested; a dead worker is not to be lived with."""
         level = ""
         while not stopping.requested.wait(WATCH_SECONDS):
             self._ticked = self._clock.monotonic()
@@ -271,11 +282,9 @@ class App:
             if verdict.level != level:
                 level = verdict.level
                 log.info("Status: %s. %s", level, " ".join(f"{r.text} {r.remedy}" for r in verdict.reasons))
-            if engine.has_dead_worker():
-                log.error("A worker has died; Calbot ends so that it is started again.")
-                return FAILED
-            if engine.pulse.longest_seen() >= SLOWEST_STEP and not supervised:
-                log.error("A worker has stood still for minutes; Calbot ends so that it is started again.")
+            why = reason_to_end(engine, supervised=supervised)
+            if why is not None:
+                log.error("%s Calbot ends so that it is started again.", why)
                 stopping.end_soon(FAILED)
                 return FAILED
         return OK

@@ -8,6 +8,7 @@ import urllib3
 
 from addon import options, supervisor
 from addon.alerts.channels import channels
+from addon.heartbeat import Monitor, NoHeartbeat
 from addon.options import Options
 from addon.supervisor import Supervisor, SupervisorError
 from calbot import local
@@ -48,6 +49,7 @@ def parts(here: Here) -> list[Part]:
         Part("broker", partial(_broker, here, wanted, core)),
         Part("notify", partial(_notify, wanted, core)),
         *_ways(here, wanted),
+        Part("heartbeat_url", partial(_heartbeat, here, wanted)),
     ]
 
 
@@ -145,6 +147,19 @@ def _notify(wanted: Options, core: Supervisor | None) -> Iterator[Checked]:
         else:
             there = f"There are: {', '.join(known)}." if known else "There is none."
             yield Checked("notify", "failed", f"Home Assistant has no {name}.", there)
+
+
+def _heartbeat(here: Here, wanted: Options) -> Iterator[Checked]:
+    """Look whether the monitor could be told; it is told nothing."""
+    if wanted.heartbeat_url is None:
+        return
+    monitor = Monitor(wanted.heartbeat_url, wanted.place.supervised, here.clock)
+    try:
+        monitor.check()
+    except NoHeartbeat as error:
+        yield Checked("heartbeat_url", "failed", f"The monitor at {monitor.host}: {error}")
+    else:
+        yield Checked("heartbeat_url", "ok", f"{monitor.host} can be reached.")
 
 
 def _ways(here: Here, wanted: Options) -> list[Part]:

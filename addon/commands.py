@@ -17,7 +17,11 @@ def calbot(context: click.Context) -> None:
 
 @click.command()
 def run() -> None:
-    """Run the service until it is stopped."""
+    """Run the service until it is stopped.
+
+    It reads the calendars, invites, keeps copies, and tells Home Assistant over MQTT. The panel is on port 8099, the
+    push door on 8098; CALBOT_PANEL_PORT, CALBOT_PUSH_PORT and CALBOT_BIND change that.
+    """
     stopping.listen()
     from addon.app import App  # noqa: PLC0415 - no other command needs flask, paho and waitress
 

@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from addon import logs
 from addon.options import Options, Place
 from addon.web.alert_page import AlertPage
 from addon.web.deeds import DeedPages
 from addon.web.desk import Desk
+from addon.web.diagnostics import Diagnostics
 from addon.web.panel import panel
 from addon.web.server import Door
 from addon.web.sign_in import LARGEST_BODY, Pages
@@ -19,6 +21,7 @@ from calbot.model import Outgoing
 from calbot.ports import Clock, Random
 from calbot.store import outbox
 from calbot.store.database import Database, translated
+from calbot.store.sizes import sizes
 
 SUPERVISOR = "172.30.32.2"
 SHOWN_OUTCOMES = 100
@@ -68,6 +71,13 @@ def _panel(inside: Inside, where: Place, wanted: Options | None) -> Door:
         only_peer=peer,
         sign_in=_sign_in(inside, where, wanted) if wanted is not None else None,
         deeds=deeds if wanted is not None else None,
+        diagnostics=Diagnostics(
+            assess=health.assess,
+            options=wanted.shown() if wanted is not None else (),
+            lines=lambda count: logs.latest(where.data, count),
+            sizes=lambda: _sizes(database),
+            supervised=where.supervised,
+        ),
     )
     page.register_blueprint(inside.alerts.blueprint())
     return Door("panel", page, where.bind, where.panel_port, "CALBOT_PANEL_PORT", 900, largest_body=LARGEST_BODY)
@@ -88,6 +98,11 @@ def _sign_in(inside: Inside, where: Place, wanted: Options) -> Pages:
         chosen=[choice.email for choice in wanted.settings.accounts],
         desk=inside.desk,
     )
+
+
+def _sizes(database: Database) -> object:
+    with translated():
+        return sizes(database.read())
 
 
 def _latest(database: Database) -> list[Outgoing]:

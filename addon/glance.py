@@ -115,7 +115,7 @@ class _Call(threading.Thread):
         super().__init__(name="glance", daemon=True)
         self._target = target
         kind = http.client.HTTPSConnection if target.scheme == "https" else http.client.HTTPConnection
-        self._connection = kind(target.host, target.port, timeout=seconds)
+        self._connection = kind(target.host, target.port, timeout=seconds + 1)  # the deadline is who asks for it
         self._socket: socket.socket | None = None
         self.over = threading.Event()
         self.found = Found(up=False)

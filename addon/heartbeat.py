@@ -24,6 +24,7 @@ LOOK_SECONDS = 1.0
 SETTLED = 5.0
 """So many seconds Calbot must be down before it is told out of turn: what flickers is not."""
 PATIENCE = 5.0
+CONNECT_PATIENCE = 2.0
 LONGEST_TEXT = 200
 LARGEST_ANSWER = 16 * 1024
 LONGEST_WAIT = 3600.0
@@ -122,6 +123,9 @@ class Monitor:
     clock: Clock
     resolve: Resolve = resolved
 
+    def __post_init__(self) -> None:
+        remember(self.url, urlsplit(self.url).path.rpartition("/")[2])
+
     @property
     def host(self) -> str:
         """Return the part of the address that may be shown."""
@@ -154,7 +158,7 @@ class Monitor:
         for address in self.addresses():
             try:
                 port = parts.port or (80 if parts.scheme == "http" else 443)
-                with socket.create_connection((address, port), PATIENCE / 2) as plain:
+                with socket.create_connection((address, port), CONNECT_PATIENCE) as plain:
                     if parts.scheme == "https":
                         ssl.create_default_context().wrap_socket(plain, server_hostname=self.host).close()
                 return
@@ -188,8 +192,9 @@ class Monitor:
         """Return the status that one address answers with; None when it does not answer."""
         parts = urlsplit(self.url)
         secure = {} if plain else {"server_hostname": self.host, "assert_hostname": self.host}
-        timeout = urllib3.Timeout(connect=left / 2, read=left / 2)
-        with kept_by(urllib3.PoolManager(retries=False, timeout=timeout), self.clock, left / 2) as pool:
+        connect = min(CONNECT_PATIENCE, left / 2)
+        timeout = urllib3.Timeout(connect=connect, read=left - connect)
+        with kept_by(urllib3.PoolManager(retries=False, timeout=timeout), self.clock, left - connect) as pool:
             pool.connection_pool_kw.update(secure)
             try:
                 connection = pool.connection_from_host(address, parts.port, parts.scheme)
@@ -219,7 +224,6 @@ class Heartbeat:
 
     def start(self) -> None:
         """Begin to tell."""
-        remember(self._monitor.url, urlsplit(self._monitor.url).path.rpartition("/")[2])
         self._thread.start()
 
     def stop(self) -> None:

@@ -116,14 +116,15 @@ def remove(here: Here, *, email: str, purges: bool | None, revoke: bool, yes: bo
     count = _copies(here, email)
     ask_first(here, f"Remove {email}? Its sign-in is deleted, and its calendars are no longer watched.", yes=yes)
     if purges is None:
-        question = f"Take the {count} copies away that stand on its events alone?"
+        stand = "copy stands" if count == 1 else "copies stand"
+        question = f"{count} {stand} on its events alone. Take {'it' if count == 1 else 'them'} away first?"
         purges = bool(count) and not yes and click.confirm(question, default=False, err=True)
     if purges:
         _take_copies_away(here, email, confirm, yes=yes, revoke=revoke)
     if revoke:
         _end_at_google(wallet, google, email)
     wallet.remove(email)
-    stay = f" Its {count} copies stay." if count and not purges else ""
+    stay = f" {count} {'copy stays' if count == 1 else 'copies stay'}." if count and not purges else ""
     reports.say(f"{email} is removed.{stay}")
     if email in _chosen(here):
         reports.say(_NAMED)
@@ -215,13 +216,13 @@ def _take_copies_away(here: Here, email: str, confirm: str | None, *, yes: bool,
         if outcome.event_type == "copy_removed":
             reports.say(reports.outcome_line(outcome))
     answer = ran.answer
-    said = [answer.message] if answer is not None else []
-    said += [problem for problem in ran.problems if answer is None or problem not in answer.message]
-    done = answer is not None and answer.status == "ok" and not answer.data.get("left")
-    for text in said:
-        reports.say(text, err=not done)
-    if done:
+    if answer is not None and answer.status == "ok":
+        reports.say(answer.message)
+    if answer is not None and not _copies(here, email):  # Another account may have taken over what one was asked.
         return
+    said = [answer.message] if answer is not None and answer.status != "ok" else []
+    for text in dict.fromkeys((*said, *(one for one in ran.problems if one not in "".join(said)))):
+        reports.say(text, err=True)
     reports.say(f"{email} stays signed in.", err=True)
     if answer is not None and (token := answer.data.get("confirm_token")) is not None:
         words = f"calbot accounts remove {email} --purge-copies{' --revoke' if revoke else ''}"

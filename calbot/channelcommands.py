@@ -36,7 +36,7 @@ class Told(Noun, frozen=True):
     channel: Channel | None = None
 
 
-@click.group(invoke_without_command=True)
+@click.group(invoke_without_command=True, short_help="List the push channels, or renew them.")
 @click.option("--json", "as_json", is_flag=True, help="Print the channels as JSON.")
 @click.pass_context
 @pass_here

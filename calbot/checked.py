@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from calbot.errors import CalbotError
 from calbot.model import Noun
 from calbot.ports import Clock
 from calbot.secrecy import cleaned
@@ -48,15 +49,20 @@ class _UnderWay:
         try:
             for one in self.part.check():
                 self.found.append(one)
+        except CalbotError as error:
+            self.found.append(Checked(self.part.name, "failed", str(error)))
         except Exception as error:  # noqa: BLE001 - one part's surprise must not hide the others'
-            text = f"could not be checked: {type(error).__name__}: {cleaned(str(error))}"
+            text = f"could not be checked: {type(error).__name__}: {error}"
             self.found.append(Checked(self.part.name, "failed", text))
 
 
 def results(
     parts: Sequence[Part], clock: Clock, waiting: Callable[[str], None], patience: float = PATIENCE
 ) -> Iterator[Checked]:
-    """Check all parts at once and yield what came of them, in their order. `waiting` hears of those that take long."""
+    """Check all parts at once and yield what came of them, in their order, without a secret in it.
+
+    `waiting` hears of those that take long.
+    """
     deadline = clock.monotonic() + patience
     under_way = [_UnderWay(part) for part in parts]
     for one in under_way:
@@ -67,6 +73,7 @@ def results(
             waiting(one.part.name)
             one.thread.join(max(0.0, deadline - clock.monotonic()))
         late = one.thread.is_alive()
-        yield from tuple(one.found)
+        for told in tuple(one.found):
+            yield Checked(told.part, told.verdict, cleaned(told.text), cleaned(told.remedy))
         if late:
             yield Checked(one.part.name, "failed", f"This took longer than {patience:.0f} s.", "Try it again later.")

@@ -25,7 +25,7 @@ LITTLE_SPACE = 100 * 2**20
 _MARKS = {"ok": "ok    ", "warn": "warn  "}
 
 
-@click.command()
+@click.command(short_help="Test every part and say what helps.")
 @click.option("--json", "as_json", is_flag=True, help="Print the verdicts as JSON.")
 @click.pass_obj
 @pass_here
@@ -42,10 +42,10 @@ def check(here: Here, more: list[MoreParts], *, as_json: bool) -> None:
             continue
         found.append(checked)
         if not as_json:
-            line = f"{_MARKS.get(checked.verdict, 'FAILED')}  {checked.part}: {checked.text} {checked.remedy}"
-            reports.say(cleaned(line).rstrip())
+            mark = _MARKS.get(checked.verdict, "FAILED")
+            reports.say(f"{mark}  {checked.part}: {checked.text} {checked.remedy}".rstrip())
     if as_json:
-        reports.put(msgspec.json.decode(cleaned(msgspec.json.encode(found).decode())))
+        reports.put([msgspec.to_builtins(checked) for checked in found])
     verdicts = {checked.verdict for checked in found}
     if any(checked.part == "options" and checked.verdict == "failed" for checked in found):
         raise click.exceptions.Exit(USAGE)
@@ -62,7 +62,7 @@ def _all(here: Here, more: list[MoreParts]) -> Iterator[Checked]:
     try:
         what = local.wanted(here)
     except BadOptions as error:
-        yield Checked("options", "failed", str(error))
+        yield Checked("options", "failed", cleaned(str(error)))
     else:
         yield Checked("options", "ok", _whom(what))
         for note in what.notes:
@@ -72,7 +72,7 @@ def _all(here: Here, more: list[MoreParts]) -> Iterator[Checked]:
         try:
             parts += make(here)
         except BadOptions as error:
-            yield Checked("options", "failed", str(error))
+            yield Checked("options", "failed", cleaned(str(error)))
     yield from results(parts, here.clock, _tell)
 
 

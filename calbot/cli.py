@@ -108,10 +108,10 @@ def sync(here: Here, *, dry_run: bool, as_json: bool) -> None:
     else:
         for outcome in done.outcomes:
             reports.say(reports.outcome_line(outcome))
-        for problem in done.problems:
-            reports.say(f"problem: {problem}", err=True)
         if not done.outcomes and not done.problems:
             reports.say("Nothing would be done." if dry_run else "Nothing new.")
+    for problem in done.problems:
+        reports.say(f"problem: {problem}", err=True)
     if done.sign_in_needed:
         raise click.exceptions.Exit(SIGN_IN)
     if done.problems:

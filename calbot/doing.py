@@ -38,7 +38,7 @@ _LONGEST_AGO = 90 * 24 * 60
 MOST_QUESTIONS = 3  # What is meant may grow while somebody thinks.
 
 
-@click.command()
+@click.command(short_help="Apply the rules to earlier events, too.")
 @click.option("--days", type=click.IntRange(1, MOST_DAYS), default=AHEAD, show_default=True, help="How far ahead.")
 @click.option("--rule", help="Only what this rule invites to.")
 @click.option("--account", help="Only the calendars of this account.")
@@ -78,7 +78,7 @@ def apply(here: Here, *, days: int, rule: str | None, account: str | None, yes: 
     report(ran, _INVITING, as_json=as_json)
 
 
-@click.command()
+@click.command(short_help="Take back what Calbot did.")
 @click.argument("token", required=False)
 @click.option("--last", is_flag=True, help="The last invitation; this is also what is meant without anything.")
 @click.option("--event", "event_id", metavar="ID", help="All that Calbot added to this event.")
@@ -178,11 +178,11 @@ def report(ran: Ran, kinds: frozenset[str], *, as_json: bool) -> None:
                 "copy_removed",
             }:  # The answer itself tells of a single one.
                 reports.say(reports.outcome_line(outcome))
-        if answer is not None:
-            reports.say(answer.message or answer.status, err=answer.status == "error")
-        for problem in ran.problems:
-            if answer is None or problem not in answer.message:
-                reports.say(f"problem: {problem}", err=True)
+    if answer is not None and (not as_json or answer.status == "error"):
+        reports.say(answer.message or answer.status, err=answer.status == "error")
+    for problem in ran.problems:
+        if answer is None or problem not in answer.message:
+            reports.say(f"problem: {problem}", err=True)
     if answer is None:
         raise click.exceptions.Exit(SIGN_IN if ran.sign_in_needed else FAILED)
     if answer.status == "partial":

@@ -63,16 +63,17 @@ def planned(bot: EarlierBot, given: Given) -> Plan:
     guests = tuple(dict.fromkeys(word.strip().lower() for word in said if word.strip()))
     known = guests if all(map(is_email, guests)) else ()
     handled = Handled(spellings(bot.processed.ids), known) if bot.processed is not None else None
-    steps = [Step(tuple(Item(one.part, one.name, "refused", one.text) for one in bot.troubles))]
+    steps: list[Step] = []
     if bot.processed is not None:
         steps.append(
             Step((Item("processed", bot.processed.name, "taken", _of_handled(len(bot.processed.ids), known)),))
         )
     if bot.env is not None:
-        steps.append(Step(tuple(Item("env", name, "left", f"{bot.env.name} is taken instead.") for name in bot.beside)))
         steps += oldsettings.weighed(bot.env, given.found, given.vault, replace=given.replace)
     steps += _clients(bot, given)
     steps += _sign_ins(bot, given)
+    steps.append(Step(tuple(Item(one.part, one.name, "left", one.text) for one in bot.left)))
+    steps.append(Step(tuple(Item(one.part, one.name, "refused", one.text) for one in bot.troubles)))
     return Plan(handled, tuple(steps))
 
 

@@ -93,7 +93,7 @@ def _tell(items: tuple[Item, ...], then: list[str], *, dry_run: bool, as_json: b
     else:
         if dry_run:
             reports.say("This is what an import would do; nothing is written.")
-        for item in items:
+        for item in sorted(items, key=lambda item: [*_MARKS].index(item.state)):
             reports.say(f"{_MARKS[item.state]:10} {item.name}: {item.text}", err=item.state == "refused")
         if not items:
             reports.say("There is nothing of an earlier bot in that directory.", err=True)
@@ -112,13 +112,14 @@ def _of_item(item: Item) -> Mapping[str, str]:
 def _what_next(bot: EarlierBot, given: Given, items: tuple[Item, ...], here: Here, *, dry_run: bool) -> list[str]:
     """Return what is to be done now, one sentence each."""
     got = {item.part for item in items if item.state in _GOT}
+    accounts = dict.fromkeys(item.account for item in items if item.sign_in)
+    sign_ins = [f"Sign in: calbot login{f' --account {one}' if one else ''}" for one in accounts]
     if not got:
-        return ["Name the directory that holds the bot's token_….json, processed_events.json or .env.encrypted."]
+        where = "Name the directory that holds the bot's token_….json, processed_events.json or .env.encrypted."
+        return sign_ins or [where]
     if dry_run:
         return ["Import it: the same command without --dry-run."]
-    then = ["Stop the earlier bot for good, or both invite."]
-    accounts = dict.fromkeys(item.account for item in items if item.sign_in)
-    then += [f"Sign in: calbot login{f' --account {one}' if one else ''}" for one in accounts]
+    then = ["Stop the earlier bot for good, or both invite.", *sign_ins]
     running = local.is_running(given.found.data)
     if "env" in got and running:
         then.append("Restart Calbot: it reads the settings at its start.")

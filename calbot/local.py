@@ -152,20 +152,14 @@ class Place(Protocol):
 @contextlib.contextmanager
 def place(here: Here, what: Wanted) -> Iterator[Place]:
     """Give the running service, or an engine of our own where there is none. Raises SignInNeeded, StoreError."""
-    database = Database(what.data)
-    try:
-        database.open()
-    except DirectoryInUse:
-        database.open_beside()
+    with contextlib.closing(Database(what.data)) as database:
         try:
+            database.open()
+        except DirectoryInUse:
+            database.open_beside()
             yield RunningService(database, here)
-        finally:
-            database.close()
-        return
-    try:
-        yield _engine(here, what, database)
-    finally:
-        database.close()
+        else:
+            yield _engine(here, what, database)
 
 
 @contextlib.contextmanager
@@ -174,13 +168,10 @@ def on_a_copy(here: Here, what: Wanted) -> Iterator[Place]:
     with tempfile.TemporaryDirectory(prefix="calbot-") as folder:
         if (what.data / "calbot.db").exists():
             Database(what.data).copy_to(Path(folder) / "calbot.db")
-        database = Database(Path(folder))
-        database.open()
         settings = msgspec.structs.replace(what.settings, dry_run=True)
-        try:
+        with contextlib.closing(Database(Path(folder))) as database:
+            database.open()
             yield _engine(here, msgspec.structs.replace(what, settings=settings), database)
-        finally:
-            database.close()
 
 
 class OwnEngine:

@@ -52,7 +52,7 @@ def show_preview(here: Here, *, days: int, account: str | None, file: Path | Non
         reports.say(f"  calbot approve {run.run_id}, or calbot discard {run.run_id}")
 
 
-@click.command("explain")
+@click.command("explain", short_help="Say what was done about EVENT, and why.")
 @click.argument("event")
 @click.option("--json", "as_json", is_flag=True, help="Print the explanation as JSON.")
 @pass_here

@@ -59,9 +59,9 @@ def show_differences(here: Here, *, as_json: bool) -> None:
     else:
         for one in found.compared.differences:
             reports.say(_difference_line(one))
-        for problem in found.problems:
-            reports.say(f"problem: {problem}", err=True)
         reports.say(_sum(found))
+    for problem in found.problems:
+        reports.say(f"problem: {problem}", err=True)
     if found.problems:
         raise click.exceptions.Exit(FAILED)
     if found.compared.differences:

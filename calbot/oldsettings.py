@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from calbot import envfile, secrecy, sources
+from calbot.checks import shown
 from calbot.envfile import EnvFile
 from calbot.errors import BadOptions
 from calbot.sources import Found
@@ -18,8 +19,8 @@ _MEANS = {
     "DEBUG_LOGGING": "how much it logs (log_level)",
     "GOOGLE_WEBHOOK_URL": "where Google reports changes (push_url)",
     "WEBHOOK_URL": "where Google reports changes (push_url)",
-    "PROCESSED_FILE": "used by this import",
-    "GOOGLE_AUTH_PATH": "used by this import",
+    "PROCESSED_FILE": "where calbot import looks for the list",
+    "GOOGLE_AUTH_PATH": "where calbot import looks for sign-ins",
     "SENDER_EMAIL": "who sends alerts by mail (alerts)",
     "TO_EMAIL": "who gets alerts by mail (alerts)",
     "SENDGRID_API_KEY": "how alerts are mailed (alerts)",
@@ -87,11 +88,23 @@ def _understood(values: Mapping[str, str], found: Found) -> tuple[dict[str, str]
     google = {"CALBOT_CALENDAR_API": found.endpoints.calendar_api} if found.endpoints.calendar_api is not None else {}
     for name, value in values.items():
         try:
+            _refuse_calendars(name, value)
             sources.settings(sources.gather({**google, **good, name: value, **nowhere}))
             good[name] = value
         except BadOptions as error:
             wrong[name] = str(error)
     return good, wrong
+
+
+def _refuse_calendars(name: str, value: str) -> None:
+    """Raise BadOptions for calendars where Calbot wants accounts: it would wait for them to sign in."""
+    words = [word.strip().lower() for word in value.split(",") if word.strip()]
+    calendars = [word for word in words if word.endswith("calendar.google.com") or word == "primary"]
+    if name == "SOURCE_CALENDARS" and calendars and words != ["primary"]:
+        raise BadOptions(
+            f"{shown(calendars[0])} is a calendar, not an account; write accounts: "
+            "[{email: anna@example.com, calendars: [primary]}] into the options."
+        )
 
 
 def _written(values: Mapping[str, str]) -> str:

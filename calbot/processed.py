@@ -10,7 +10,7 @@ from calbot.model import Change, Event
 LARGEST = 50 * 2**20
 _SHORTEST, _LONGEST = 5, 1024
 """Google gives an event's id 5 to 1,024 characters: developers.google.com/calendar/api/v3/reference/events#id"""
-_ENDING = re.compile(r"(_R?\d{8}(T\d{6}Z?)?)*(@google\.com)?$")
+_ENDING = re.compile(r"(_R?\d{8}(T\d{6}Z?)?)*$")
 _OF_GOOGLE = re.compile(r"_?[a-v0-9]{16,}")
 """Google's own ids are of base32hex, those of imported events behind an underscore."""
 _OWN_NAMES = ("id", "event_id", "eventId", "iCalUID", "ical_uid", "uid", "recurringEventId")
@@ -27,7 +27,8 @@ def root(name: str) -> str:
     `<id>_20261120T090000Z` is a date, `<id>_R20261120T090000` the half after “this and following”, and Google makes
     the iCalUID `<id>@google.com`.
     """
-    return _ENDING.sub("", name, count=1) or name
+    plain = name.removesuffix("@google.com")
+    return (_ENDING.sub("", plain, count=1) if "_" in plain else plain) or name
 
 
 def names_of(change: Change) -> frozenset[str]:

@@ -62,7 +62,7 @@ def leaving(
     """
     there = [copy for copy in copies.all_of(tx) if copy.series is None and target in {None, copy.target}]
     meant = [copy for copy in there if account is None or _only_account(tx, copy) == account]
-    candidates = [copy for copy in meant if _can_go(tx, copy)]
+    candidates = [copy for copy in meant if _can_go(tx, copy, again=account is not None)]
     known = _weighed(tx, candidates, orders, now)
     found = []
     for copy in candidates:
@@ -94,12 +94,16 @@ def _only_account(tx: Tx, copy: Copy) -> str | None:
     return accounts.pop() if len(accounts) == 1 else None
 
 
-def _can_go(tx: Tx, copy: Copy) -> bool:
-    """Say whether a copy is there, or waits to be made, and nothing that is under way speaks against its going."""
+def _can_go(tx: Tx, copy: Copy, *, again: bool) -> bool:
+    """Say whether a copy is there, or waits to be made, and nothing that is under way speaks against its going.
+
+    With `again` that it waits to go does not: it is asked for anew.
+    """
     under_way = copies.open_deeds(tx, copy.id)
     if any(deed.state == "started" or deed.verb == "restore_original" for deed in under_way):
         return False
-    if any(deed.verb == "remove_copy" and deed.state != "held" for deed in under_way):
+    going = [deed for deed in under_way if deed.verb == "remove_copy" and deed.state != "held"]
+    if any(deed.state != "parked" or deed.uncertain or not again for deed in going):
         return False
     if any(state in TO_STAY for state in _deletions(tx, copy)):
         return False
@@ -212,7 +216,7 @@ class Purge:
         for one in going:
             sourcing.unlink(tx, one.copy.id)
             for deed in copies.open_deeds(tx, one.copy.id):
-                if deed.verb == "remove_copy":  # The brake held it: a person has decided now.
+                if deed.verb == "remove_copy":  # The brake held it, or it waits: a person has decided now.
                     ledger.supersede(tx, deed, now)
         first = watched[0].account if watched else ""
         run = Run(

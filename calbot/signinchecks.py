@@ -6,6 +6,7 @@ from functools import partial
 from calbot import local
 from calbot.checked import Checked, Part
 from calbot.errors import GoogleError, SignInNeeded
+from calbot.google.accounts import GoogleAccounts
 from calbot.google.calendars import DEFAULT_API
 from calbot.google.consent import CALENDARS, MAIL, Purpose
 from calbot.google.trial import Tried, google_time, tried
@@ -44,6 +45,13 @@ def _rules(what: Wanted) -> tuple[Rule, ...]:
     return wanted.rules or obvious_rules(wanted.invite_emails, wanted.central_calendar)
 
 
+def _accounts(here: Here, what: Wanted) -> GoogleAccounts:
+    """Return the accounts for one thread alone, each with its file found, whatever case its name is in."""
+    accounts = local.accounts(here, what)
+    accounts.emails()
+    return accounts
+
+
 def _clock(here: Here, what: Wanted) -> Iterator[Checked]:
     there, now = google_time(what.found.endpoints.calendar_api or DEFAULT_API), here.clock.now()
     if there is None:
@@ -66,14 +74,15 @@ def _account(here: Here, what: Wanted, wallet: Wallet, email: str, names: tuple[
     """Try a sign-in, and what it may do on each of its calendars; what is dead is not asked further."""
     part = f"{email}, sign-in"
     try:
-        calendars = local.accounts(here, what).calendars(email)
+        accounts = _accounts(here, what)
+        calendars = accounts.calendars(email)
     except SignInNeeded as error:
         yield Checked(part, "sign_in", str(error), f"calbot login --account {email}")
         return
     token = wallet.token(email)
     if token is None:
         return
-    found = tried(token, what.found.endpoints.token_uri)
+    found = tried(token, what.found.endpoints.token_uri, partial(accounts.renewed, email))
     yield from _consent(here, what, part, email, token, found, CALENDARS)
     if found.verdict == "alive":
         for name in names:
@@ -145,7 +154,7 @@ def _calendar(what: Wanted, calendars: Calendars, email: str, calendar: str) -> 
 
 def _target(here: Here, what: Wanted, target: str, emails: Sequence[str]) -> Iterator[Checked]:
     """Say who can write copies to a calendar; one of the accounts is enough."""
-    part, accounts = f"calendar {target}", local.accounts(here, what)
+    part, accounts = f"calendar {target}", _accounts(here, what)
     trouble = ""
     for email in emails:
         try:

@@ -24,9 +24,10 @@ LARGEST, LARGEST_KEY = 256 * 1024, 4096
 MOST_FILES, MOST_FOLDERS = 5000, 50
 _KEY = re.compile(rb"(?<![\w-])[\w-]{43}=(?!=)", re.ASCII)
 _KEY_FILE = re.compile(r"(^|[._-])keys?([._-]|$)", re.IGNORECASE)
-_SIGN_IN = re.compile(r"(token|credential|client).*\.json", re.IGNORECASE)
-_PICKLE = re.compile(r"(token|credential).*\.(pickle|pkl|dat)", re.IGNORECASE)
-_NAMED = re.compile(r"(?:token[_.-])?(.*?)(?:[_.-]token)?", re.IGNORECASE)
+_TOKEN = re.compile(r"(tokens?([_.-].*)?|.*[_.-]token)\.json", re.IGNORECASE | re.DOTALL)
+_CLIENT = re.compile(r"(credentials?([_.-].*)?|client[_-](secret|id).*)\.json", re.IGNORECASE | re.DOTALL)
+_PICKLE = re.compile(r"(token|credential).*\.(pickle|pkl|dat)", re.IGNORECASE | re.DOTALL)
+_NAMED = re.compile(r"(?:token[_.-])?(.*?)(?:[_.-]token)?", re.IGNORECASE | re.DOTALL)
 _EMAIL = re.compile(r"(?!\.)[^\s@/\\<>()\[\],;:\"\x00-\x20\x7f]{1,64}@([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z0-9-]{2,}")
 Open = Callable[[bytes], bytes]
 
@@ -77,7 +78,7 @@ class FoundToken:
     """A token, and whose it is by its own `account` or else by the file's name; empty where neither says it."""
 
     name: str
-    token: Token = field(repr=False)
+    token: Token
     email: str
     scopes: frozenset[str] | None
 
@@ -99,8 +100,8 @@ class EarlierBot:
     tokens: tuple[FoundToken, ...]
     clients: tuple[FoundClient, ...]
     troubles: tuple[Trouble, ...]
-    beside: tuple[str, ...]
-    """Names of env files that were left for another one of them."""
+    left: tuple[Trouble, ...]
+    """What is left aside, without harm."""
 
 
 def read(directory: Path, open_env: Open, environ: Mapping[str, str], *, without: Path) -> EarlierBot:
@@ -111,9 +112,12 @@ def read(directory: Path, open_env: Open, environ: Mapping[str, str], *, without
     root = directory.resolve()
     entries = _entries(root)
     troubles: list[Trouble] = []
-    env, beside = _env(root, entries, open_env, troubles)
+    left: list[Trouble] = []
+    env = _env(root, entries, open_env, troubles, left)
     said = {**(env.values if env is not None else {}), **{name: word for name, word in environ.items() if word.strip()}}
-    roots = [root, *_auth(root, said.get("GOOGLE_AUTH_PATH", ""), troubles)]
+    auth = said.get("GOOGLE_AUTH_PATH", "").strip()
+    elsewhere = _first(root, auth, os.path.isdir) if auth else None
+    roots = [root, *([elsewhere] if elsewhere is not None else [])]
     folders = [(top, folder) for top in roots for folder in (top, *_inner(top, without.resolve()))]
     folders = list({folder: (top, folder) for top, folder in reversed(folders)}.values())[::-1]
     tokens: list[FoundToken] = []
@@ -121,8 +125,11 @@ def read(directory: Path, open_env: Open, environ: Mapping[str, str], *, without
     for top, folder in folders:
         for name in _entries(folder):
             _sign_in(top, folder / name, tokens, clients, troubles)
+    if auth and elsewhere is None:
+        text = f"{auth} is not there; if it holds more sign-ins, copy it into the directory and import again."
+        (left if tokens else troubles).append(Trouble("token", "GOOGLE_AUTH_PATH", text))
     handled = _processed(root, folders, said.get("PROCESSED_FILE", ""), troubles)
-    return EarlierBot(env, handled, tuple(tokens), tuple(clients), tuple(troubles), beside)
+    return EarlierBot(env, handled, tuple(tokens), tuple(clients), tuple(troubles), tuple(left))
 
 
 def is_email(word: str) -> bool:
@@ -165,24 +172,23 @@ def _inner(folder: Path, without: Path) -> Iterator[Path]:
 
 
 def _env(
-    root: Path, entries: Iterable[str], open_env: Open, troubles: list[Trouble]
-) -> tuple[Env | None, tuple[str, ...]]:
-    """Return the first env that can be read, and the names of those beside it."""
+    root: Path, entries: Iterable[str], open_env: Open, troubles: list[Trouble], left: list[Trouble]
+) -> Env | None:
+    """Return the first env that can be read; the others are left for it, where they are sound."""
     there = [name for name in (*SEALED_ENV, PLAIN_ENV) if name in entries]
-    failed: list[Trouble] = []
     for place, name in enumerate(there):
         try:
             content = _content(root / name, root)
             text = (content if name == PLAIN_ENV else _opened(content, root, entries, open_env)).decode("utf-8-sig")
-            env = Env(name, text, envfile.parsed(text))
+            env = Env(name, text, envfile.parsed(text, name))
         except UnicodeDecodeError:
-            failed.append(Trouble("env", name, "it is not text in UTF-8; save it anew with that encoding."))
+            troubles.append(Trouble("env", name, "it is not text in UTF-8; save it anew with that encoding."))
         except CalbotError as error:
-            failed.append(Trouble("env", name, f"{str(error).rstrip('.')}."))
+            troubles.append(Trouble("env", name, f"{str(error).removeprefix(f'{name}: ').rstrip('.')}."))
         else:
-            return env, tuple(there[place + 1 :] if failed else there[1:])
-    troubles += failed
-    return None, ()
+            left += [Trouble("env", other, f"{name} is taken instead.") for other in there[place + 1 :]]
+            return env
+    return None
 
 
 def _opened(token: bytes, root: Path, entries: Iterable[str], open_env: Open) -> bytes:
@@ -209,18 +215,6 @@ def _keys(root: Path, entries: Iterable[str]) -> Iterator[bytes]:
             continue
 
 
-def _auth(root: Path, said: str, troubles: list[Trouble]) -> Iterator[Path]:
-    """Yield the directory that GOOGLE_AUTH_PATH means; a path of the bot's container may have its last part here."""
-    if not said.strip():
-        return
-    there = _first(root, said.strip(), os.path.isdir)
-    if there is not None:
-        yield there
-        return
-    text = f"GOOGLE_AUTH_PATH names {said.strip()}, which is not there; copy it into the directory and import again."
-    troubles.append(Trouble("token", "GOOGLE_AUTH_PATH", text))
-
-
 def _first(root: Path, said: str, fits: Callable[[Path], bool]) -> Path | None:
     try:
         candidates = (root / said, root / said.lstrip("/"), root / Path(said).name)
@@ -236,7 +230,7 @@ def _processed(
     if said.strip():
         named = _first(root, said.strip(), os.path.lexists)
         if named is None:
-            text = f"PROCESSED_FILE names {said.strip()}, which is not there."
+            text = f"{said.strip()} is not there."
             troubles.append(Trouble("processed", "PROCESSED_FILE", text))
             return None
         where = [(named.parent, named)]
@@ -258,9 +252,9 @@ def _sign_in(
     if _PICKLE.fullmatch(name):
         text = "it is a pickle, which can hold a program; Calbot opens none. Sign in instead: calbot login"
         troubles.append(Trouble("token", name, text))
-    if not _SIGN_IN.fullmatch(name):
+    part: Part = "token" if _TOKEN.fullmatch(name) else "client"
+    if part == "client" and not _CLIENT.fullmatch(name):
         return
-    part: Part = "token" if name.lower().startswith("token") else "client"
     try:
         content = _content(path, top).removeprefix(b"\xef\xbb\xbf")
         found = _token(content, name)

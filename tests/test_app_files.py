@@ -697,6 +697,7 @@ def test_planted_bad_options_are_found() -> None:
         {"delete_original": True},
         {"alerts": ["sendgrid://key:from@example.org/to@example.org"]},
         {"alerts": [{"gmail": {"from": ["anna@example.com"]}}]},
+        {"alerts": [{"url": "json://example.org"}]},
         {"report_at": "25:00"},
         {"report_at": "7"},
         {"heartbeat_url": 5},

@@ -394,9 +394,11 @@ def test_removing_an_account_removes_its_token_file_only(tmp_path: Path) -> None
     wallet.keep(signed_in_as(ANNA))
     wallet.keep(signed_in_as(BOB))
 
+    (tmp_path / "tokens" / f"{ANNA}.renewed").write_text("left by a power cut")
     wallet.remove(ANNA)
     wallet.remove("../client")
 
+    assert [path.name for path in (tmp_path / "tokens").iterdir()] == [f"{BOB}.json"]
     assert [kept.email for kept in wallet.accounts()] == [BOB]
     assert wallet.client() == OURS
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
-from calbot import rotation
+from calbot import envfile, rotation
 from calbot.errors import BadOptions
 from calbot.secrecy import cleaned
-from calbot.vault import KEY_FILE, VARIABLE, Locked, Vault, given_key, write_whole
+from calbot.vault import KEY_FILE, VARIABLE, Locked, Ring, Vault, given_key, write_whole
 
 SECRET = b'{"refresh_token": "canary-refresh"}'
 ANNA = "anna@example.com"
@@ -424,3 +424,74 @@ def test_keys_are_known_as_secrets(tmp_path: Path) -> None:
     Vault(tmp_path, given).ring.keys()
 
     assert not [key for key in kept_keys(tmp_path) if key in cleaned(f"key={key}, found")]
+
+
+class Hurried(Ring):
+    """A ring whose keys are rotated by somebody else, once, right when it is asked for one."""
+
+    def __init__(self, data: Path, *, at: str) -> None:
+        super().__init__(data, None)
+        self.data, self.at = data, at
+        self.other = threading.Thread(target=lambda: rotation.rotate(data, Vault(data)))
+
+    def keys(self) -> tuple[str, ...]:
+        if self.at == "reading" and not self.other.ident:
+            self.other.start()
+            self.other.join(10)
+        return super().keys()
+
+    def to_seal_with(self) -> str:
+        key = super().to_seal_with()
+        if self.at == "writing":
+            self.other.start()
+            self.other.join(0.3)  # It waits for us, so it cannot end before.
+        return key
+
+
+def test_a_rotation_between_two_looks_is_no_lost_key(tmp_path: Path) -> None:
+    """The file was read before it, the keys after it: they are looked at once more."""
+    everything(tmp_path)
+    vault = Vault(tmp_path)
+    vault.ring = Hurried(tmp_path, at="reading")
+
+    assert vault.read(tmp_path / "client.json", "client") == b'{"installed": {}}'
+    vault.ring = Hurried(tmp_path, at="reading")
+    found = envfile.opened(tmp_path, vault)
+    assert found is not None and found.notes == () and "bob" in found.text
+
+
+@pytest.mark.parametrize("what", ["token", "settings"])
+def test_a_rotation_waits_for_what_is_being_written(tmp_path: Path, what: str) -> None:
+    """Else that would be stored after it, sealed with a key that is gone."""
+    everything(tmp_path)
+    vault = Vault(tmp_path)
+    vault.ring = ring = Hurried(tmp_path, at="writing")
+
+    if what == "token":
+        vault.write(tmp_path / "tokens" / f"{BOB}.json", BOB, SECRET)
+    else:
+        envfile.store(tmp_path, vault, "INVITE_EMAIL=carol@example.com\n")
+
+    ring.other.join(10)
+    assert len(kept_keys(tmp_path)) == 1
+    if what == "token":
+        assert Vault(tmp_path).read(tmp_path / "tokens" / f"{BOB}.json", BOB) == SECRET
+    else:
+        assert b"carol" in Vault(tmp_path).decrypt((tmp_path / ".env.encrypted").read_bytes())
+
+
+def test_no_key_is_dropped_that_a_file_still_needs(tmp_path: Path) -> None:
+    """Where a file system knows no locks, somebody may have written meanwhile."""
+    said = everything(tmp_path)
+    first = next(iter(said))
+    before = first.read_bytes()
+
+    class Beside(Vault):
+        def renew(self, path: Path) -> bool:
+            done = super().renew(path)
+            first.write_bytes(before)
+            return done
+
+    rotation.rotate(tmp_path, Beside(tmp_path))
+
+    assert len(kept_keys(tmp_path)) == 2 and all_read(tmp_path, said) == said

@@ -63,15 +63,15 @@ def test_each_way_has_a_name_that_may_be_shown() -> None:
 )
 def test_what_is_wrong_is_said_without_the_key(wrong: object) -> None:
     """The complaint names the option; what stands there may be a key in the wrong place."""
-    with pytest.raises(BadOptions, match="^alerts") as caught:
+    with pytest.raises(BadOptions, match=r"^alerts") as caught:
         ways(wrong)
 
-    assert KEY not in str(caught.value) and "SG." not in str(caught.value)
+    assert KEY.lower()[:10] not in str(caught.value).lower()
 
 
 def test_an_address_that_is_none_is_named() -> None:
     """That is no secret, and whoever mistyped it wants to see it."""
-    with pytest.raises(BadOptions, match="alerts.gmail.from: 'anna' is not an e-mail address"):
+    with pytest.raises(BadOptions, match=r"alerts\.gmail\.from: 'anna' is not an e-mail address"):
         ways([{"gmail": {"from": "anna"}}])
 
 

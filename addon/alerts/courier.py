@@ -18,7 +18,8 @@ RETRIES = (30.0, 120.0, 600.0, 1800.0)
 TEST = Message(kind="test", title="Calbot can reach you", text="This is a test. An alert would look like this.")
 MOST_WAITING = 50
 LOOK_SECONDS = 5.0
-CHECK_SECONDS = 60.0
+FIRST_CHECK, CHECK_SECONDS = 2.0, 60.0
+"""Seconds after a start, and between looks: the start itself has better things to do than to load apprise."""
 TEST_SECONDS = 45.0
 PAGE_PATIENCE = 2.0
 """Seconds that a browser waits for the tests; the page shows later ones when it is looked at again."""
@@ -148,7 +149,7 @@ class _Road:
         self._waiting: collections.deque[Message] = collections.deque(maxlen=MOST_WAITING)
         self._tries = 0
         self._at = 0.0
-        self._check_at = 0.0
+        self._check_at = clock.monotonic() + FIRST_CHECK
         self._is_warned = self._is_unfit = False
         self._busy = threading.Lock()  # A channel need not be made for two threads.
         self._woken = threading.Event()

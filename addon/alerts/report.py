@@ -63,9 +63,9 @@ def _troubles(day: Day) -> list[str]:
         verb = "waits" if figures.held == 1 else "wait"
         lines.append(f"{plural(figures.held, 'event')} {verb} for you: press Approve or Discard in the panel.")
     if figures.failed:
-        (why, often), more = figures.reasons[0], len(figures.reasons) > 1
-        reason = f"mostly ({often}): {why}" if more else why
-        lines.append(f"{plural(figures.failed, 'event')} failed. {reason or 'The panel says why.'}")
+        why, often = figures.reasons[0]
+        most = f", {often} of them so" if often < figures.failed else ""
+        lines.append(f"{plural(figures.failed, 'event')} failed{most}: {why or 'the panel says why.'}")
     lines += [f"{one.email} needs you to sign in again." for one in day.snapshot.accounts if not one.signed_in]
     return lines
 
@@ -78,9 +78,9 @@ def _reading(day: Day) -> str:
     since = "" if up >= DAY else f" since Calbot started {span(up)} ago"
     were = "was" if figures.calendars == 1 else "were"
     last = nearby(figures.last_success, day.now)
-    calendars = plural(figures.calendars, "calendar")
-    which = "last" if figures.calendars == 1 else "each of them last"
-    return f"{calendars} {were} read {plural(day.reads, 'time')}{since}, {which} {last} at the latest."
+    age = span(max(1.0, day.now - figures.last_success))
+    lately = f"last {last}" if figures.calendars == 1 else f"each of them in the last {age}"
+    return f"{plural(figures.calendars, 'calendar')} {were} read {plural(day.reads, 'time')}{since}, {lately}."
 
 
 def _accounts(day: Day) -> str:

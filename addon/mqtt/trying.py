@@ -11,7 +11,7 @@ from addon.mqtt.client import CONNECT_SECONDS, KEEPALIVE
 from addon.mqtt.connection import BrokerAddress, End, Problem, end_of, silent, unanswered
 from calbot.ports import Clock
 
-PATIENCE = 8.0
+PATIENCE = 5.0
 """Seconds until a greeting, for each version of MQTT."""
 _LOOP_SECONDS = 0.5
 _OLDER_MAY_HELP = frozenset({"version", "closed_early", "silent"})

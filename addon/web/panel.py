@@ -12,6 +12,7 @@ from werkzeug.exceptions import HTTPException
 
 from addon.web import views
 from addon.web.deeds import DeedPages
+from addon.web.diagnostics import NAME, Diagnostics
 from addon.web.sign_in import Pages
 from calbot import __version__
 from calbot.errors import CalbotError
@@ -53,6 +54,7 @@ def panel(
     only_peer: str | None = None,
     sign_in: Pages | None = None,
     deeds: DeedPages | None = None,
+    diagnostics: Diagnostics | None = None,
 ) -> Flask:
     """Return the panel's WSGI application.
 
@@ -110,6 +112,14 @@ def panel(
         body = msgspec.json.encode({**msgspec.to_builtins(verdict), "mqtt": mqtt_problem(), "version": __version__})
         return Response(body, 503 if verdict.level == "problem" else 200, mimetype="application/json")
 
+    if diagnostics is not None:
+
+        @app.get("/diagnostics")
+        def download() -> Response:
+            response = Response(diagnostics.document(engine.snapshot, clock.now()), mimetype="application/json")
+            response.headers["Content-Disposition"] = f'attachment; filename="{NAME}"'
+            return response
+
     @app.get("/")
     def status() -> Response:
         now, snapshot = clock.now(), engine.snapshot
@@ -139,6 +149,7 @@ def panel(
             refresh=REFRESH,
             can_sign_in=sign_in is not None,
             acts=acts,
+            diagnostics=diagnostics is not None,
             **(acts.form if acts is not None else {}),
         )
         return deeds.sign(make_response(shown)) if deeds is not None else make_response(shown)

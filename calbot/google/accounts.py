@@ -112,11 +112,11 @@ class GoogleAccounts:
         )
         if self._service is None:
             self._service = service(self._api)
-        renewed = partial(self._renewed, email)
+        renewed = partial(self.renewed, email)
         http = AccountHttp(email, credentials, self._pool, self._clock, tick=tick, meter=self.meter, renewed=renewed)
         return GoogleCalendars(self._service, http, self._clock, self._random)
 
-    def _renewed(self, email: str, before: str, after: str) -> None:
+    def renewed(self, email: str, before: str, after: str) -> None:
         """Keep the refresh token that Google gave in place of another, unless a person has signed in or out meanwhile.
 
         The file's time stays as it was: the account's sign-in is the same, so nobody is to connect anew.

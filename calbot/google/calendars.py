@@ -12,7 +12,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_at
 from calbot.errors import Deleted, NotFound, Refused, RetryLater, StaleSyncToken, Uncertain
 from calbot.google import bodies, wire
 from calbot.google.errors import reason_of, translated
-from calbot.google.transport import AccountHttp
+from calbot.google.transport import AccountHttp, Dragged
 from calbot.kinds import SendUpdates
 from calbot.model import Change, Channel, Content, Event, Gone, Page
 from calbot.ports import Clock, Random
@@ -263,4 +263,6 @@ def _alive(found: Change) -> Event:
 
 
 def _passes_soon(error: BaseException) -> bool:
+    if isinstance(error, Dragged):
+        return False
     return isinstance(error, RetryLater) and (error.after or 0.0) <= _LONGEST_BRIDGE

@@ -89,23 +89,21 @@ class Gmail:
         with pool() as connections:
             http = AccountHttp(sender, credentials, connections, self._clock)
             try:
-                with discovery.build(
+                service = discovery.build(
                     "gmail",
                     "v1",
                     http=http,
                     cache_discovery=False,
                     static_discovery=True,
                     client_options={"api_endpoint": self._api},
-                ) as service:
-                    service.users().messages().send(userId="me", body={"raw": raw}).execute(num_retries=0)
+                )
+                answer = service.users().messages().send(userId="me", body={"raw": raw}).execute(num_retries=0)
             except (HttpError, CalbotError) as error:
                 _complain(error, sender)
-            except ValueError:  # The client could not read what was answered with 200.
-                raise Uncertain(
-                    "Gmail's answer could not be read; the mail may have gone out.", "upstream_5xx"
-                ) from None
             finally:
                 secrecy.remember(credentials.token, passing=True)
+        if not isinstance(answer, dict) or not answer.get("id"):  # Somebody on the way answered; the client takes it.
+            raise Uncertain("That was not Gmail's answer; the mail may have gone out or not.", "upstream_5xx")
 
     def _token(self, sender: str) -> _Token:
         path = self._folder / f"{sender}.json"

@@ -28,7 +28,7 @@ LARGEST_ANSWER = 64 * 2**20
 LONGEST_REST = 3600.0
 ANSWER_SECONDS = 120.0
 """So long after its request an answer is not waited for any more, however steadily it drips."""
-AFTER_SLOW = 10.0
+LONGEST_FAIR = 10.0
 LONGEST_NAP = 20.0
 REMEMBERED_CALLS = 1000
 _ASKS_TO_WAIT = frozenset({403, 429, 503})
@@ -39,6 +39,10 @@ DEAD_SIGN_INS = frozenset(
         *("invalid_scope", "admin_policy_enforced", "org_internal"),
     }
 )
+
+
+class Dragged(RetryLater):
+    """An answer did not come to its end in all the time there is: not to be tried again at once."""
 
 
 def pool(clock: Clock | None = None) -> urllib3.PoolManager:
@@ -67,7 +71,7 @@ class Meter:
             theirs = parsedate_to_datetime(date or "").timestamp()
         except (ValueError, OverflowError, TypeError, IndexError):  # The library trusts its text.
             return
-        if seconds < AFTER_SLOW:  # Else nobody knows when in between it was answered.
+        if seconds < LONGEST_FAIR:  # Else nobody knows when in between it was answered.
             self.clock_off = now - seconds / 2 - (theirs + 0.5)  # Google's date is cut to the second.
 
     def lately(self) -> tuple[float, ...]:
@@ -237,12 +241,9 @@ def _is_dead(error: RefreshError) -> bool:
 
 
 def _translated(error: urllib3.exceptions.HTTPError, *, write: bool, slow: bool) -> CalbotError:
-    """Say in our words what urllib3 met: whether the request can have arrived decides.
-
-    What took all the time there is, is not tried again at once.
-    """
+    """Say in our words what urllib3 met: whether the request can have arrived decides."""
     timeout = isinstance(error, urllib3.exceptions.TimeoutError)
     text = "Google did not answer in time." if timeout else "Google cannot be reached, or the connection broke."
     if write and not isinstance(error, _NOT_SENT):
         return Uncertain(text, "timeout" if timeout else "network")
-    return RetryLater(text, "timeout" if timeout else "network", AFTER_SLOW if slow else None)
+    return (Dragged if slow else RetryLater)(text, "timeout" if timeout else "network")

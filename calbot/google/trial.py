@@ -1,5 +1,6 @@
 """A sign-in tried at Google: does it live, what may it do, when does it end; and what time it is there."""
 
+from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 from typing import Literal
 from urllib.parse import urlencode
@@ -27,6 +28,7 @@ class Tried(Noun, frozen=True):
 class _Granted(msgspec.Struct):
     access_token: str
     scope: str | None = None
+    refresh_token: str | None = None
     refresh_token_expires_in: float | None = None
 
 
@@ -34,8 +36,12 @@ class _Refused(msgspec.Struct):
     error: str
 
 
-def tried(token: Token, token_uri: str | None) -> Tried:
-    """Ask for an access token, which is thrown away (https://datatracker.ietf.org/doc/html/rfc6749#section-6)."""
+def tried(token: Token, token_uri: str | None, renewed: Callable[[str, str], None] | None = None) -> Tried:
+    """Ask for an access token, which is thrown away.
+
+    `renewed` hears of a new refresh token, before and after, which an answer may bring
+    (https://datatracker.ietf.org/doc/html/rfc6749#section-6).
+    """
     form = {
         "grant_type": "refresh_token",
         "refresh_token": token.refresh_token,
@@ -54,19 +60,18 @@ def tried(token: Token, token_uri: str | None) -> Tried:
         )
     except (urllib3.exceptions.HTTPError, ValueError):
         return Tried("away", "Google’s sign-in service cannot be reached")
-    return _read(answer.status, answer.data)
-
-
-def _read(status: int, body: bytes) -> Tried:
     try:
-        if status == 200:
-            granted = msgspec.json.decode(body, type=_Granted)
+        if answer.status == 200:
+            granted = msgspec.json.decode(answer.data, type=_Granted)
             secrecy.remember(granted.access_token, passing=True)
+            if granted.refresh_token not in (None, token.refresh_token) and renewed is not None:
+                secrecy.remember(granted.refresh_token)
+                renewed(token.refresh_token, str(granted.refresh_token))
             scopes = frozenset(granted.scope.split()) if granted.scope is not None else None
             return Tried("alive", granted=scopes, lasts=granted.refresh_token_expires_in)
-        word = msgspec.json.decode(body, type=_Refused).error
+        word = msgspec.json.decode(answer.data, type=_Refused).error
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return Tried("away", f"Google’s sign-in service answered {status}")
+        return Tried("away", f"Google’s sign-in service answered {answer.status}")
     return Tried("dead" if word in DEAD_SIGN_INS else "away", f"Google’s sign-in service answered {word}")
 
 
@@ -75,5 +80,5 @@ def google_time(api: str) -> float | None:
     try:
         answer = urllib3.request("GET", api, timeout=PATIENCE, retries=False, redirect=False)
         return parsedate_to_datetime(answer.headers.get("date", "")).timestamp()
-    except (urllib3.exceptions.HTTPError, ValueError):
+    except (urllib3.exceptions.HTTPError, ValueError, TypeError, OverflowError, IndexError):  # as the library raises
         return None

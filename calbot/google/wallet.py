@@ -144,6 +144,7 @@ class Wallet:
         path = dict(self._files(purpose)).get(account)
         try:
             if path is not None:
+                path.with_suffix(".renewed").unlink(missing_ok=True)  # What a power cut left of a renewal.
                 path.unlink(missing_ok=True)
         except OSError as error:
             raise CannotKeep(f"{path} cannot be removed: {error.strerror}.") from None

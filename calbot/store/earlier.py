@@ -13,7 +13,7 @@ _CHUNK = 500
 def add(tx: Tx, names: Iterable[str], guests: Iterable[str]) -> None:
     """Remember that events of these names were handled, for these guests; none means everybody."""
     whom = [*guests] or [EVERYBODY]
-    rows = ((name, guest) for name in names for guest in whom)
+    rows = ((name, guest) for name in sorted(names) for guest in whom)
     tx.executemany("INSERT OR IGNORE INTO processed (name, guest) VALUES (?, ?)", rows)
 
 

@@ -176,14 +176,20 @@ def test_what_will_not_arrive_is_noted_before_it_is_needed() -> None:
     pigeon.unfit = CalbotError("Anna has not allowed it.")
     courier = Courier((pigeon,), clock, board)
     for _ in range(3):
-        courier.step()
         clock.sleep(CHECK_SECONDS)
+        courier.step()
     noted, complained = board.notes, courier.complaints()
+    pigeon.unfit = CalbotError("Anna's key is gone.")
+    clock.sleep(CHECK_SECONDS)
+    courier.step()
+    noted_then = board.notes
 
     pigeon.unfit = None
+    clock.sleep(CHECK_SECONDS)
     courier.step()
 
     assert noted == ["Alerts through pigeon will not arrive: Anna has not allowed it."]
+    assert noted_then == ["Alerts through pigeon will not arrive: Anna's key is gone."]
     assert complained == {"pigeon": "Anna has not allowed it."}
     assert (board.notes, courier.complaints(), pigeon.tries) == ([], {}, 0)
 

@@ -32,6 +32,13 @@ HELD = Reason(
 )
 
 
+HUNG = Reason(
+    code="hung", text="The work for Anna stands still.", remedy="Restart Calbot.", level="problem", account=ANNA
+)
+CLOCK = Reason(code="clock", text="The clock is 9 minutes ahead.", remedy="Let it be set by NTP.")
+ENDING = Reason(code="sign_in_ends", text="Google ends the sign-in of Anna.", remedy="Press Publish app.", account=ANNA)
+
+
 def signed_out(email: str) -> Reason:
     """An account whose sign-in is dead."""
     return Reason(code="sign_in_needed", text=f"Google refuses {email}.", level="problem", account=email)
@@ -56,6 +63,9 @@ class Story:
         self.texts: list[str] = []
         self.problem: str | None = None
         self.held = 0
+        self.ends: float | None = None
+        self.clock_off: float | None = None
+        self.signed_in = True
 
     def snapshot(self) -> Snapshot:
         """Two accounts, read a moment ago or long ago."""
@@ -65,11 +75,19 @@ class Story:
                 email=email,
                 aid=email[:4],
                 held=self.held if email == ANNA else 0,
+                sign_in_ends=self.ends if email == ANNA else None,
+                signed_in=self.signed_in or email != ANNA,
                 calendars=(CalendarStatus(key=CalendarKey(email, "primary"), last_success=last),),
             )
             for email in (ANNA, BOB)
         )
-        return Snapshot(started_at=NOON, settings=SETTINGS, accounts=accounts, option_problem=self.problem)
+        return Snapshot(
+            started_at=NOON,
+            settings=SETTINGS,
+            accounts=accounts,
+            option_problem=self.problem,
+            clock_off=self.clock_off,
+        )
 
     def look(self, *reasons: Reason) -> Judged:
         judged = judge(self.memory, Health("degraded", reasons, None, None), self.snapshot(), self.now)
@@ -136,6 +154,61 @@ def test_held_work_is_told_with_what_to_press_and_solved_when_somebody_did() -> 
     assert story.raised == story.cleared == [f"held:{ANNA}"]
     assert story.titles == ["Calbot holds invitations back", "Solved: Calbot holds invitations back"]
     assert "60 invitations" in story.texts[0] and "Press Approve or Discard in the panel." in story.texts[0]
+
+
+def test_a_hang_is_told_when_no_slow_answer_explains_it_and_solved_by_a_reading() -> None:
+    """A restart ends it, and proves nothing yet."""
+    story = Story()
+    story.reads_well = False
+    story.live(40, HUNG)
+    early = list(story.raised)
+    story.live(100, HUNG)
+    story.restart()
+    story.live(600)
+    restarted = list(story.cleared)
+
+    story.reads_well = True
+    story.live(600)
+
+    assert early == [] and story.raised == [f"hung:{ANNA}"] == story.cleared and restarted == []
+    assert story.titles == ["Calbot's work stands still", "Solved: Calbot's work stands still"]
+    assert "Restart Calbot." in story.texts[0]
+
+
+def test_a_wrong_clock_is_told_after_minutes_and_solved_once_google_has_answered() -> None:
+    """A clock that sets itself after the start is nobody's business."""
+    story = Story()
+    story.live(300, CLOCK)
+    early = list(story.raised)
+    story.live(600, CLOCK)
+    story.live(600)
+    unknown = list(story.cleared)
+
+    story.clock_off = 0.0
+    story.live(600)
+
+    assert early == [] and story.raised == ["clock"] == story.cleared and unknown == []
+    assert "NTP" in story.texts[0] and len(story.titles) == 2
+
+
+def test_a_sign_in_that_ends_is_told_once_and_solved_by_a_new_one_not_by_its_end() -> None:
+    """In its last two days, over restarts; when it has ended, that is told as what it is."""
+    story = Story()
+    story.ends = NOON + 2 * 86400
+    for _ in range(4):
+        story.live(43_000, ENDING)
+        story.restart()
+    told = list(story.titles)
+    story.signed_in, story.reads_well = False, False
+    story.live(3600, signed_out(ANNA))
+    ended = list(story.cleared)
+
+    story.signed_in, story.reads_well, story.ends = True, True, None
+    story.live(3600)
+
+    assert told == ["Google ends a sign-in soon"] and ended == []
+    assert story.raised == [f"ending:{ANNA}", f"sign_in:{ANNA}"] and set(story.cleared) == set(story.raised)
+    assert "Publish app" in story.texts[0] and len(story.titles) == 4
 
 
 def test_held_work_is_not_solved_by_a_dead_sign_in() -> None:
@@ -311,7 +384,9 @@ def test_what_is_no_trouble_alerts_nobody() -> None:
 
 
 _reasons = st.lists(
-    st.sampled_from([NO_BROKER, FULL, HELD, signed_out(ANNA), signed_out(BOB), unread(), unread(level="problem")]),
+    st.sampled_from(
+        [NO_BROKER, FULL, HELD, HUNG, CLOCK, signed_out(ANNA), signed_out(BOB), unread(), unread(level="problem")]
+    ),
     max_size=4,
 )
 

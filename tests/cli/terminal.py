@@ -43,6 +43,7 @@ class Terminal:
         self.data = data
         self.clock = clock
         self.environ = {"CALBOT_DATA": str(data), "TZ": "Europe/Berlin", **(environ or {})}
+        self.group: click.Group = cli.calbot
         self._random = SeededRandom(7)
         self.set_options(**options)
 
@@ -59,7 +60,7 @@ class Terminal:
         """Run a command to its end."""
         here = Here(self.environ, self.clock, self._random, can_ask=lambda: bool(keys))
         with click.Context(click.Command("terminal"), obj=here) as above:
-            return CliRunner().invoke(cli.calbot, words, input=keys, prog_name="calbot", parent=above)
+            return CliRunner().invoke(self.group, words, input=keys, prog_name="calbot", parent=above)
 
     def json(self, *words: str, keys: str = "") -> object:
         """Run a command that prints JSON and return what it printed."""
@@ -79,4 +80,5 @@ def alone(data: Path, **options: object) -> Iterator[tuple[Terminal, Control]]:
         (data / "tokens").mkdir()
         (data / "tokens" / f"{ANNA}.json").write_text(json.dumps(google.token_document(ANNA)))
         environ = {"CALBOT_CALENDAR_API": google.calendar_api, "CALBOT_TOKEN_URI": google.token_uri}
+        environ["CALBOT_REVOKE_URI"] = google.revoke_uri
         yield Terminal(data, SystemClock(), environ, **options), google.control

@@ -251,3 +251,41 @@ def test_gmail_puts_mails_into_the_outbox(google: GoogleServer) -> None:
     assert (mail["account"], mail["to"], mail["subject"]) == (ANNA, BOB, "Calbot needs you")
     assert "sign in again" in mail["raw"]
     assert refusal(caught.value)[0] == 403
+
+
+def test_what_was_granted_before_comes_along_only_if_asked_for(google: GoogleServer) -> None:
+    """A token for one purpose holds no other, unless the consent page was told to include it."""
+    first = exchanged(google, consented(google, scope=f"openid {PREFIX}calendar.events")["code"])[1]
+    apart = exchanged(google, consented(google, scope=f"openid {PREFIX}gmail.send")["code"])[1]
+    asked = {"scope": f"openid {PREFIX}gmail.send", "include_granted_scopes": "true"}
+    together = exchanged(google, consented(google, **asked)["code"])[1]
+
+    assert first["scope"] == f"openid {PREFIX}calendar.events"
+    assert apart["scope"] == f"openid {PREFIX}gmail.send"
+    assert set(together["scope"].split()) == {"openid", f"{PREFIX}gmail.send", f"{PREFIX}calendar.events"}
+
+
+def test_a_new_password_ends_what_may_use_gmail(google: GoogleServer) -> None:
+    """Refresh and access tokens of that grant; those for calendars alone live on."""
+    calendars = exchanged(google, consented(google, scope=f"{PREFIX}calendar.events")["code"])[1]
+    mail = exchanged(google, consented(google, scope=f"{PREFIX}gmail.send {PREFIX}calendar.events")["code"])[1]
+    google.control.change_password(ANNA)
+
+    refreshed = [
+        ask(google.token_uri, "POST", **CLIENT, grant_type="refresh_token", refresh_token=one["refresh_token"])[0]
+        for one in (calendars, mail)
+    ]
+
+    assert refreshed == [200, 400]
+    assert google.world.tokens.access[mail["access_token"]].expires == 0.0
+
+
+def test_another_client_has_codes_and_tokens_of_its_own(google: GoogleServer) -> None:
+    """What one was given is nothing to the other."""
+    google.control.add_client("others-client", "others-secret")
+    others = {"client_id": "others-client", "client_secret": "others-secret"}
+    codes = [consented(google, client_id="others-client")["code"] for _ in range(2)]
+
+    wrong, right = exchanged(google, codes[0])[0], exchanged(google, codes[1], **others)[0]
+
+    assert (wrong, right) == (400, 200)

@@ -239,7 +239,14 @@ def test_each_button_has_its_own_command_and_its_own_picture() -> None:
     }
     assert len({part["ic"] for part in buttons.values()}) == len(buttons)
     args = {key: json.loads(rendered(part["cmd_tpl"], value="PRESS"))["args"] for key, part in buttons.items()}
-    assert args == {"resync": {}, "undo": {"last": True}, "approve": {}, "discard": {}, "renew_channels": {}, "ack_alerts": {"all": True}}
+    assert args == {
+        "resync": {},
+        "undo": {"last": True},
+        "approve": {},
+        "discard": {},
+        "renew_channels": {},
+        "ack_alerts": {"all": True},
+    }
 
 
 @pytest.mark.parametrize("value", [120, 120.0, "120"])

@@ -65,7 +65,8 @@ HOUSE = """event.calbot_events event.calbot_system binary_sensor.calbot_problem 
     sensor.calbot_status sensor.calbot_last_sync sensor.calbot_last_change switch.calbot_auto_invite
     switch.calbot_dry_run switch.calbot_paused number.calbot_invite_limit button.calbot_resync button.calbot_undo
     button.calbot_approve button.calbot_discard button.calbot_ack_alerts button.calbot_renew_channels
-    sensor.calbot_alerts sensor.calbot_outbox sensor.calbot_held sensor.calbot_invited_total sensor.calbot_failed_total sensor.calbot_version sensor.calbot_last_command
+    sensor.calbot_alerts sensor.calbot_outbox sensor.calbot_held sensor.calbot_invited_total
+    sensor.calbot_failed_total sensor.calbot_version sensor.calbot_last_command
     binary_sensor.calbot_push binary_sensor.calbot_connected switch.calbot_mirroring sensor.calbot_mirrored_total"""
 ANNAS = """sensor.{}_status sensor.{}_last_sync binary_sensor.{}_sign_in_problem switch.{}_auto_invite switch.{}_sync
     button.{}_resync""".replace("{}", "calbot_anna_example_com")

@@ -1,7 +1,9 @@
 """Promises of sign-ins at the real process: `calbot login`, sealing at the start, keys that are wrong or gone."""
 
+import contextlib
 import http.client
 import json
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -20,8 +22,10 @@ from calbot.google.turns import Client
 from calbot.google.wallet import Wallet
 from calbot.landing import Landing
 from calbot.vault import Vault
+from tests.google_server.control import Control
 from tests.google_server.http import GoogleServer
 from tests.google_server.tokens import PREFIX
+from tests.household import FAMILY
 from tests.service.running import ANNA, BOB, Service, free_port, house, wait_for
 
 CLIENT = {"installed": {"client_id": "calbot-client", "client_secret": "calbot-secret"}}
@@ -63,7 +67,7 @@ class Terminal:
         process = self.begin(*(("--client", client) if client else ()), *arguments, command=command)
         assert process.stdout is not None
         lines = [process.stdout.readline() for _ in range(3)]
-        answer = landed(lines[2].strip()) if pasted is None else pasted
+        answer = landed(lines[2].strip()) if pasted is None and lines[2] else pasted or ""
         out, err = process.communicate(f"  {answer} \n", timeout=30)
         return process.returncode, "".join(lines) + out, err
 
@@ -165,15 +169,13 @@ def test_with_nothing_to_paste_from_the_browser_is_enough(data: Path, google: Go
     process = Terminal(data, google).begin("--client", "client_secret.json", "--browser", BROWSER="true")
     assert process.stdin is not None and process.stdout is not None
     process.stdin.close()
+    process.stdin = None
     lines = [process.stdout.readline() for _ in range(3)]
     urllib.request.urlopen(lines[2].strip(), timeout=10).close()
 
-    out, err = process.stdout.read(), process.stderr.read() if process.stderr is not None else ""
-    for pipe in (process.stdout, process.stderr):
-        if pipe is not None:
-            pipe.close()
+    out, err = process.communicate(timeout=30)
 
-    assert process.wait(30) == 0 and err == "" and f"{ANNA} is signed in." in out
+    assert (process.returncode, err) == (0, "") and f"{ANNA} is signed in." in out
 
 
 @pytest.mark.parametrize(
@@ -284,6 +286,44 @@ def test_an_account_that_is_removed_in_the_panel_leaves_quietly(data: Path) -> N
         assert not (data / "tokens" / f"{ANNA}.json").exists()
         assert service.get("/health")[0] == 200 and service.get("/live")[0] == 200
         assert service.stop()[0] == 0 and "Traceback" not in service.log()
+
+
+def test_an_account_is_removed_in_the_panel_with_the_copies_that_are_its_own(data: Path) -> None:
+    """The service takes them away while the page waits; what Bob sees too stays, and is looked after by him."""
+    rules = [{"name": "all", "match": {}, "do": {"mirror": FAMILY}}]
+    with house(data, ANNA, BOB, rules=rules, invite_emails=[]) as (service, control, _listener):
+        control.add_calendar(ANNA, FAMILY, "Family")
+        control.share_calendar(FAMILY, BOB, "writer")
+        service.start()
+        wait_for(service.is_watching, 20, "both calendars are read")
+        control.create_event(ANNA, {"summary": "Dentist"})
+        shared = control.create_event(ANNA, {"summary": "Dinner"})
+        control.add_guest(ANNA, shared["id"], BOB)
+        wait_for(lambda: titles(control) == ["Dentist", "Dinner"], 20, "there are copies")
+        wait_for(lambda: is_behind(data, BOB), 20, "Bob's calendar was read too")
+        browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+        panel = f"http://127.0.0.1:{service.panel_port}"
+        page = browser.open(f"{panel}/accounts", timeout=5).read().decode()
+        proof = page.split('name="proof" value="')[1][:64]
+        fields = {"proof": proof, "account": ANNA, "confirmed": "yes", "copies": "purge"}
+        request = urllib.request.Request(f"{panel}/remove", urllib.parse.urlencode(fields).encode(), {"Origin": panel})
+
+        with browser.open(request, timeout=15) as answer:
+            assert answer.geturl() == f"{panel}/accounts"
+
+        assert titles(control) == ["Dinner"] and not (data / "tokens" / f"{ANNA}.json").exists()
+        assert service.stop()[0] == 0 and "Traceback" not in service.log()
+
+
+def titles(control: Control) -> list[str]:
+    """Return what the family's calendar shows."""
+    return sorted(str(doc.get("summary")) for doc in control.events(FAMILY))
+
+
+def is_behind(data: Path, account: str) -> bool:
+    """Say whether an event of the account stands behind a copy."""
+    with contextlib.closing(sqlite3.connect(f"file:{data / 'calbot.db'}?mode=ro", uri=True)) as reader:
+        return bool(reader.execute("SELECT 1 FROM source WHERE account = ? AND link NOT NULL", (account,)).fetchone())
 
 
 def test_signing_in_beside_the_running_service_is_noticed(data: Path) -> None:

@@ -18,16 +18,20 @@ from werkzeug.test import TestResponse
 from addon import supervisor
 from addon.mqtt.bridge import NOT_LISTENING
 from addon.web import steps
+from addon.web.desk import Desk
 from addon.web.guard import COOKIE
 from addon.web.panel import panel
 from addon.web.sign_in import LARGEST_BODY, Pages
 from addon.web.under_way import GOOD_FOR
 from addon.web.under_way import MOST as UNDER_WAY
 from calbot.clock import SystemClock, SystemRandom
-from calbot.google.consent import Google, SignedIn
+from calbot.google.consent import MAIL, Google, SignedIn
 from calbot.google.turns import Client
 from calbot.google.wallet import Wallet
+from calbot.model import Answer, Command
 from calbot.status import Health, Reason
+from calbot.store import commands
+from calbot.store.database import Database
 from calbot.vault import Vault
 from tests.google_server.http import GoogleServer
 from tests.google_server.tokens import PREFIX
@@ -39,6 +43,8 @@ SUPERVISOR = "172.30.32.2"
 OURS = {"client_id": "calbot-client", "client_secret": "calbot-secret"}
 SAME = {"Sec-Fetch-Site": "same-origin"}
 PAGES = ["accounts", *(step.path for step in steps.STEPS), f"sign-in-done?account={ANNA}"]
+PAGES += [f"sign-in-project?account={ANNA}", f"sign-in-file?account={ANNA}", f"sign-in-google?account={ANNA}"]
+PAGES += [f"sign-in-mail?account={ANNA}", f"mail-done?account={ANNA}"]
 
 
 class SteppedClock:
@@ -66,6 +72,7 @@ class House:
         only_peer: str | None = None,
         verdict: Health = FINE,
         chosen: Sequence[str] = (),
+        desk: Desk | None = None,
     ) -> None:
         self.data, self.clock = data, SteppedClock()
         self.wallet = Wallet(data, Vault(data))
@@ -79,6 +86,7 @@ class House:
             time_zone="Europe/Berlin",
             only_peer=only_peer,
             chosen=chosen,
+            desk=desk,
         )
         self.app: Flask = panel(
             FakeEngine(),
@@ -99,6 +107,11 @@ class House:
         """Keep a sign-in of the account."""
         document = {"refresh_token": "canary-refresh", **OURS, "expires_at": expires}
         self.wallet.keep(SignedIn(email, json.dumps(document).encode()))
+
+    def sends_mail(self, email: str = ANNA, expires: float | None = None) -> None:
+        """Keep a consent to send mail."""
+        document = {"refresh_token": "canary-mail", **OURS, "expires_at": expires}
+        self.wallet.keep(SignedIn(email, json.dumps(document).encode(), purpose=MAIL))
 
     def with_client(self) -> None:
         """Keep the client."""
@@ -372,6 +385,226 @@ def test_only_accounts_that_are_there_can_be_removed(house: House, account: str)
     assert len(house.wallet.accounts()) == 1 and house.wallet.client() is not None
 
 
+# Clients
+
+
+OTHERS = {"client_id": "others-client", "client_secret": "others-secret"}
+
+
+def test_an_account_may_be_signed_in_with_a_client_of_its_own(tmp_path: Path, google: GoogleServer) -> None:
+    """The others keep theirs, and so do those who begin elsewhere meanwhile; once it worked it is the account's."""
+    google.control.add_client(*OTHERS.values())
+    home = House(tmp_path, google)
+    home.with_client()
+    home.signed_in(ANNA)
+    home.signed_in(BOB)
+    where = f"sign-in-file?account={ANNA}"
+
+    given = home.post("sign-in-file", form=where, account=ANNA, content=json.dumps({"installed": OTHERS}))
+    page = home.browser.get(f"/{given.location}").text
+    others = home.browser.get(f"/sign-in-google?account={BOB}").text
+    stranger = home.app.test_client().get(f"/sign-in-google?account={ANNA}").text
+    finished = home.post("sign-in-google", form=given.location or "", pasted=consented(page), account=ANNA)
+
+    assert given.location == f"sign-in-google?account={ANNA}".replace("@", "%40") and finished.status_code == 303
+    assert "client_id=others-client" in page and "client_id=calbot-client" in others
+    assert "client_id=calbot-client" in stranger
+    known = [home.wallet.client(one) for one in (ANNA, BOB, "")]
+    assert [one.client_id for one in known if one] == ["others-client", "calbot-client", "calbot-client"]
+
+
+def test_the_first_client_is_everybodys(tmp_path: Path) -> None:
+    """Also where it is given for an account that the options name."""
+    home = House(tmp_path, chosen=[BOB])
+
+    home.post("sign-in-file", form=f"sign-in-file?account={BOB}", account=BOB, content=json.dumps({"installed": OURS}))
+
+    assert home.wallet.client() == Client(**OURS)
+
+
+def test_the_way_to_a_client_of_ones_own_keeps_the_account_in_mind(house: House) -> None:
+    """From the accounts page over every screen to the file."""
+    house.with_client()
+    house.signed_in(ANNA)
+    query = f"?account={ANNA.replace('@', '%40')}"
+
+    hrefs = [
+        {values["href"] for tag, values in read(house.browser.get(f"/{page}").text).elements if tag == "a"}
+        for page in ("accounts", *(f"{step.path}{query}" for step in steps.STEPS[:5]))
+    ]
+
+    assert all(f"{step.path}{query}" in links for step, links in zip(steps.STEPS, hrefs, strict=False))
+    assert f"sign-in-google{query}" in hrefs[-1]
+
+
+# Mail
+
+
+def test_mail_is_allowed_with_a_consent_of_its_own(tmp_path: Path, google: GoogleServer) -> None:
+    """From the accounts page to what is left to do; the calendars' sign-in is not touched."""
+    home = House(tmp_path, google)
+    home.with_client()
+    home.signed_in(ANNA)
+    before = home.browser.get("/accounts").text
+    token = (home.data / "tokens" / f"{ANNA}.json").read_bytes()
+    page = home.browser.get(f"/sign-in-mail?account={ANNA}").text
+
+    finished = home.post("sign-in-mail", form=f"sign-in-mail?account={ANNA}", pasted=consented(page), account=ANNA)
+    done = home.browser.get(f"/{finished.location}").text
+    after = home.browser.get("/accounts").text
+
+    assert "send its alerts as mail from this account" in before and "sign-in-mail?account=anna%40" in before
+    assert steps.ENABLE_GMAIL in page and "Send email on your behalf" in page and "login_hint=anna" in page
+    assert finished.status_code == 303 and "may send its alerts as mail" in done and ANNA in done
+    assert home.wallet.mail_senders() == (ANNA,) and (home.data / "tokens" / f"{ANNA}.json").read_bytes() == token
+    assert "may send its alerts as mail from this account" in after and "sign-in-mail" not in after
+
+
+@pytest.mark.parametrize(
+    ("consent", "told"),
+    [
+        ({"untick": [PREFIX + "gmail.send"]}, "“Send email on your behalf”"),
+        ({"account": BOB}, "whose mail is to be sent"),
+        ({"deny": True}, "Cancel was pressed"),
+    ],
+)
+def test_what_goes_wrong_about_mail_is_named(
+    tmp_path: Path, google: GoogleServer, consent: dict[str, object], told: str
+) -> None:
+    """The page for mail comes again, and nothing is kept."""
+    google.control.set_consent(**consent)
+    home = House(tmp_path, google)
+    home.with_client()
+    home.signed_in(ANNA)
+    where = f"sign-in-mail?account={ANNA}"
+    landed = consented(home.browser.get(f"/{where}").text)
+
+    answer = home.post("sign-in-mail", form=where, pasted=landed, account=ANNA)
+
+    assert answer.status_code == 422 and told in read(answer.text).text and "Gmail API" in answer.text
+    assert (
+        home.wallet.mail_accounts() == ()
+        and "scope=https%3A%2F%2Fwww.googleapis.com%2Fauth%2Fgmail.send" in answer.text
+    )
+
+
+@pytest.mark.parametrize("account", ["", "nobody@example.com", "../client"])
+def test_mail_is_one_known_accounts(house: House, account: str) -> None:
+    """Nobody else is asked for it."""
+    house.with_client()
+    house.signed_in(ANNA)
+
+    assert house.browser.get("/sign-in-mail", query_string={"account": account}).location == "accounts"
+    assert house.browser.get("/mail-done", query_string={"account": account}).location == "accounts"
+
+
+def test_mail_is_ended_alone_and_goes_with_its_account(house: House) -> None:
+    """The page of removing says so; another account's stays."""
+    for email in (ANNA, BOB):
+        house.signed_in(email)
+        house.sends_mail(email)
+
+    house.post("mail-remove", form="accounts", account=ANNA)
+    between = (house.wallet.mail_senders(), len(house.wallet.accounts()))
+    house.sends_mail(ANNA)
+    asked = house.post("remove", form="accounts", account=ANNA)
+    data = {"proof": proof_in(asked.text), "account": ANNA, "confirmed": "yes"}
+    house.browser.post("/remove", data=data, headers=SAME)
+
+    assert between == ((BOB,), 2) and "no more mail from it" in asked.text
+    assert house.wallet.mail_senders() == (BOB,) and [one.email for one in house.wallet.accounts()] == [BOB]
+
+
+def test_a_mail_consent_that_ends_or_cannot_be_opened_is_said(house: House) -> None:
+    """In seven days with Testing; at once without its key; also where the calendars are not signed in."""
+    house.signed_in(ANNA)
+    house.sends_mail(ANNA, expires=NOW + 86400)
+    ends = house.browser.get("/").text
+    house.sends_mail(ANNA, expires=NOW - 1)
+    over = house.browser.get("/accounts").text
+    (house.data / "mail" / f"{BOB}.json").write_text('{"sealed": "gAAAA"}')
+    locked = house.browser.get("/accounts").text
+
+    assert "permission to send mail from anna@example.com" in ends and "Testing" in ends
+    assert "no longer lets Calbot send mail" in over and "Allow it again" in over
+    assert BOB in locked and "mail only" in locked
+
+
+# Removing with its copies
+
+
+class Answering:
+    """An engine that answers a purge as the test wants, and remembers what it was asked."""
+
+    def __init__(self, data: Path, *answers: Answer | None) -> None:
+        self.database = Database(data)
+        self.database.open()
+        self.asked: list[Command] = []
+        self._answers = list(answers)
+        self.desk = Desk(self, self.database, SystemClock(), SystemRandom(), patience=0.05)
+
+    def carry_out(self, command: Command) -> None:
+        """Answer, or not."""
+        self.asked.append(command)
+        answer = self._answers.pop(0)
+        if answer is not None:
+            with self.database.write() as tx:
+                commands.finish(tx, command.id, answer, command.received)
+            self.desk.answered(command, answer)
+
+
+GONE = Answer(status="ok", message="2 copies taken away.", data={"removed": 2, "left": 0})
+LEFT = Answer(status="partial", message="1 copy not taken away yet: Mirroring is off.", data={"left": 1})
+ASKS = Answer(status="error", code="confirm_required", message="This takes 9 copies.", data={"confirm_token": "abc123"})
+
+
+@pytest.mark.parametrize(
+    ("answers", "told", "stays"),
+    [
+        ([GONE], "", False),
+        ([LEFT], "Mirroring is off.", True),
+        ([None], "taking the copies away", True),
+        ([Answer(status="ok", message="Done.", data={"left": 1})], "Done.", True),
+        ([ASKS], "This takes 9 copies.", True),
+        ([ASKS, GONE], "", False),
+    ],
+)
+def test_copies_go_before_the_account_or_it_stays(
+    tmp_path: Path, answers: list[Answer | None], told: str, stays: bool
+) -> None:
+    """What is left is said on the page, which can be sent again; so many at once are confirmed there."""
+    engine = Answering(tmp_path, *answers)
+    home = House(tmp_path, desk=engine.desk)
+    home.signed_in(ANNA)
+    page = home.post("remove", form="accounts", account=ANNA)
+    for _ in answers:
+        hidden = {one["name"] or "": one["value"] or "" for tag, one in read(page.text).elements if tag == "input"}
+        page = home.browser.post("/remove", data={**hidden, "copies": "purge"}, headers=SAME)
+    engine.database.close()
+
+    kept = [one.email for one in home.wallet.accounts()]
+    assert kept == ([ANNA] if stays else []) and told in page.text
+    assert (page.status_code, page.location) == ((409, None) if stays else (303, "accounts"))
+    assert {(one.name, one.args["account"]) for one in engine.asked} == {("purge", ANNA)}
+    assert [one.args.get("confirm") for one in engine.asked] == [None, "abc123"][: len(answers)]
+
+
+def test_copies_are_kept_unless_that_is_chosen(tmp_path: Path) -> None:
+    """It is what is ticked at first; then nobody is asked to take any away."""
+    engine = Answering(tmp_path)
+    home = House(tmp_path, desk=engine.desk)
+    home.signed_in(ANNA)
+    asked = home.post("remove", form="accounts", account=ANNA)
+    radios = {one["value"]: "checked" in one for tag, one in read(asked.text).elements if one.get("type") == "radio"}
+    data = {"proof": proof_in(asked.text), "account": ANNA, "confirmed": "yes", "copies": "keep"}
+
+    done = home.browser.post("/remove", data=data, headers=SAME)
+    engine.database.close()
+
+    assert radios == {"keep": True, "purge": False}
+    assert (done.status_code, engine.asked, home.wallet.accounts()) == (303, [], ())
+
+
 # Strangers
 
 
@@ -414,7 +647,7 @@ def test_a_form_of_ours_is_taken_with_or_without_https(house: House, headers: di
     assert answer.status_code == 303
 
 
-@pytest.mark.parametrize("page", ["remove", "sign-in-file", "sign-in-google"])
+@pytest.mark.parametrize("page", ["remove", "sign-in-file", "sign-in-google", "sign-in-mail", "mail-remove"])
 @pytest.mark.parametrize("way", ["no cookie", "another cookie", "an odd cookie", "no proof", "another proof", "ä"])
 def test_a_form_of_another_session_is_refused(house: House, page: str, way: str) -> None:
     """Cookie and proof belong together, and to this run of Calbot."""
@@ -448,7 +681,10 @@ def test_a_proof_is_good_for_its_run_only(tmp_path: Path) -> None:
     assert answer.status_code == 403 and len(after.wallet.accounts()) == 1
 
 
-@pytest.mark.parametrize(("method", "page"), [("GET", "remove"), ("PUT", "remove"), ("POST", "accounts")])
+@pytest.mark.parametrize(
+    ("method", "page"),
+    [("GET", "remove"), ("PUT", "remove"), ("GET", "mail-remove"), ("POST", "accounts"), ("POST", "mail-done")],
+)
 def test_what_changes_something_is_post_only(house: House, method: str, page: str) -> None:
     """And what shows something is not."""
     assert house.browser.open(f"/{page}", method=method, headers=SAME).status_code == 405
@@ -519,6 +755,7 @@ def test_every_address_on_the_pages_is_relative_or_leads_outside(house: House) -
     """Under ingress the panel lies below a path that it does not know; all its pages lie beside each other."""
     house.with_client()
     house.signed_in(ANNA)
+    house.sends_mail(ANNA)
     for name in ["", *PAGES]:
         for tag, values in read(house.browser.get(f"/{name}").text).elements:
             for key in ("href", "src", "action"):
@@ -567,9 +804,13 @@ def test_no_secret_is_on_a_page_in_a_header_or_in_the_log(
     google.control.add_fault("notJson", operation="oauth.token", count=None)
     third = consented(home.browser.get("/sign-in-google").text)
     answers.append(home.post("sign-in-google", pasted=third))
+    google.control.set_consent(account=ANNA, untick=[])
+    google.control.clear_faults()
+    fourth = consented(home.browser.get(f"/sign-in-mail?account={ANNA}").text)
+    answers.append(home.post("sign-in-mail", form=f"sign-in-mail?account={ANNA}", pasted=fourth, account=ANNA))
     answers += [home.browser.get(f"/{name}") for name in ["", *PAGES]]
 
-    codes = [address.split("code=")[1].split("&", maxsplit=1)[0] for address in (landed, second, third)]
+    codes = [address.split("code=")[1].split("&", maxsplit=1)[0] for address in (landed, second, third, fourth)]
     tokens = google.world.tokens
     secrets = [OURS["client_secret"], *codes, *tokens.access, *tokens.grants]
     said = "\n".join([*(f"{answer.headers}{answer.text}" for answer in answers), *ours(caplog)])
