@@ -58,7 +58,7 @@ def ack(here: Here, *, alert: str | None, everything: bool, as_json: bool) -> No
                 answer = acknowledgement(alert, found=store.acknowledge(tx, alert))
     if as_json:
         reports.put(reports.of_ran(answer, (), ()))
-    else:
+    if not as_json or answer.status == "error":
         reports.say(answer.message, err=answer.status == "error")
     _exit(answer)
 

@@ -13,7 +13,6 @@ from addon.options import Options
 from addon.supervisor import Supervisor, SupervisorError
 from calbot import local
 from calbot.checked import Checked, Part, Verdict
-from calbot.envfile import surroundings
 from calbot.errors import CalbotError, SignInNeeded
 from calbot.google.gmail import Gmail
 from calbot.local import Here
@@ -39,7 +38,7 @@ class _Health(msgspec.Struct):
 
 def parts(here: Here) -> list[Part]:
     """Return what the service needs, one part each. Raises BadOptions."""
-    wanted = options.load(surroundings(here.environ))
+    wanted = options.load(here.environ)
     token = here.environ.get("SUPERVISOR_TOKEN", "").strip()
     address = here.environ.get("CALBOT_SUPERVISOR_URL", "").strip() or supervisor.ADDRESS
     core = Supervisor(token, address) if token else None

@@ -1,9 +1,11 @@
 """The engine's commands. They run without Home Assistant: `python -m calbot`."""
 
 import errno
+import io
 import os
 import platform
 import sqlite3
+import sys
 import traceback
 from typing import Any, NoReturn
 
@@ -36,6 +38,9 @@ class Group(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command. Only a mistake of ours ends with a traceback; what is written is its user's alone."""
         os.umask(0o077)
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):  # Not every terminal has every sign.
+                stream.reconfigure(errors="backslashreplace")
         try:
             return super().invoke(ctx)
         except BadOptions as error:

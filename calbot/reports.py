@@ -1,6 +1,7 @@
 """What the command line prints: lines for people and JSON for programs, in which nobody's text commands a terminal."""
 
 import json
+import sys
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -58,7 +59,8 @@ def say(line: str = "", *, err: bool = False) -> None:
 
 def put(document: object) -> None:
     """Print a document as JSON; what is dangerous in a terminal is escaped, so that it reads back the same."""
-    text = json.dumps(document, indent=2, ensure_ascii=False)
+    whole = (getattr(sys.stdout, "encoding", None) or "").lower().startswith("utf")
+    text = json.dumps(document, indent=2, ensure_ascii=not whole)
     click.echo("".join(sign if sign == "\n" or _is_harmless(sign) else json.dumps(sign)[1:-1] for sign in text))
 
 

@@ -5,7 +5,7 @@ from functools import partial
 
 from calbot import local
 from calbot.checked import Checked, Part
-from calbot.errors import GoogleError, SignInNeeded
+from calbot.errors import GoogleError, RetryLater, SignInNeeded
 from calbot.google.accounts import GoogleAccounts
 from calbot.google.calendars import DEFAULT_API
 from calbot.google.consent import CALENDARS, MAIL, Purpose
@@ -22,6 +22,7 @@ MOST_SECONDS_OFF = 60.0
 NOBODY = "Nobody is signed in yet; run: calbot login"
 _WRITES = frozenset({"owner", "writer"})
 _SHARE = "In Google Calendar, share it with “Make changes to events”."
+_NOT_SHARED = "Check the calendar's id and that it is shared with the account."
 _PUBLISH = "Open Audience in Google Cloud, press Publish app, then sign in once more."
 
 
@@ -138,10 +139,9 @@ def _calendar(what: Wanted, calendars: Calendars, email: str, calendar: str) -> 
     except SignInNeeded as error:
         return Checked(part, "sign_in", str(error), _again(email, CALENDARS))
     except GoogleError as error:
-        return Checked(part, "failed", str(error), "Check the calendar's id and that it is shared with the account.")
+        return Checked(part, "failed", str(error), _remedy(error))
     if role == "none":
-        text = "Google does not show it to this account."
-        return Checked(part, "failed", text, "Check the calendar's id and that it is shared with the account.")
+        return Checked(part, "failed", "Google does not show it to this account.", _NOT_SHARED)
     if role == "freeBusyReader":
         text = f"Of “{name}” only busy times are shown to this account."
         return Checked(part, "failed", text, "In Google Calendar, share it with “See all event details”.")
@@ -150,6 +150,12 @@ def _calendar(what: Wanted, calendars: Calendars, email: str, calendar: str) -> 
     if any(rule.invite for rule in _rules(what)):
         return Checked(part, "warn", f"can be read as “{name}”, but nobody be invited to its events.", _SHARE)
     return Checked(part, "ok", f"can be read as “{name}”.")
+
+
+def _remedy(error: GoogleError) -> str:
+    if "accessNotConfigured" in str(error):
+        return "Enable the Google Calendar API in your project in Google Cloud, and wait a minute or two."
+    return "Try it again later." if isinstance(error, RetryLater) else _NOT_SHARED
 
 
 def _target(here: Here, what: Wanted, target: str, emails: Sequence[str]) -> Iterator[Checked]:

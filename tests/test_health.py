@@ -1,5 +1,6 @@
 """The judge of health: who stands still, whose clock is wrong, whose sign-in ends; and each in words with a remedy."""
 
+import datetime as dt
 import threading
 from collections.abc import Callable
 
@@ -8,6 +9,7 @@ import pytest
 
 from addon.app import SLOWEST_STEP, reason_to_end
 from addon.heartbeat import judged
+from addon.web.views import page
 from calbot import health
 from calbot.google.transport import ANSWER_SECONDS
 from calbot.pulse import Pulse
@@ -178,6 +180,16 @@ def test_a_sign_in_that_ends_soon_is_said_with_the_remedy(left: float | None, sa
     assert len(reasons) == (said is not None)
     assert said is None or (said in reasons[0].text and "Publish app" in reasons[0].remedy)
     assert all((one.level, one.account) == ("degraded", snapshot.accounts[0].email) for one in reasons)
+
+
+def test_the_panel_says_once_that_a_sign_in_ends() -> None:
+    """It has a sentence of its own, with the day, and from earlier on."""
+    snapshot = with_account(sign_in_ends=NOW + HOUR)
+    verdict, day = health.assess(snapshot, NOW), "Google ends the sign-in of anna@example.com on Fri 4 Dec."
+
+    shown = page(snapshot, verdict, mqtt_problem=None, outcomes=(), options=(), now=NOW, zone=dt.UTC, endings=(day,))
+
+    assert verdict.level == "degraded" and [one.text for one in shown.advice] == [day]
 
 
 def test_a_dead_sign_in_is_all_that_is_said_of_its_account() -> None:

@@ -136,9 +136,11 @@ def test_an_entry_names_no_other_event() -> None:
 
 def test_ids_that_somebody_chose_are_found_by_their_icaluid_too() -> None:
     """Short ones, in which nothing looks like Google's."""
-    event = Event(id="dinner", etag="1", ical_uid="dinner@google.com")
+    entries = spellings(["dinner@google.com"]), spellings(["dinner"])
 
-    assert all(not names_of(event).isdisjoint(spellings([one])) for one in ("dinner", "dinner@google.com"))
+    known = [names_of(one) for one in (Gone("dinner"), Event(id="x", etag="1", ical_uid="dinner@google.com"))]
+
+    assert all(not names.isdisjoint(entry) for names in known for entry in entries)
 
 
 # The directory
@@ -195,6 +197,7 @@ def test_whose_a_token_is(bot: EarlierBot, name: str, more: dict[str, object], e
     [
         (b"", "not a Google token"),
         (b"[" * 100_000, "not a Google token"),
+        (b'{"refresh_token": "x", "client_id": "y", "z": ' + b"[" * 100_000, "not a Google token"),
         (b'{"refresh_token": 5, "client_id": "x"}', "not a Google token"),
         (b'{"refresh_token": "", "client_id": "x"}', "not a Google token"),
         (b'{"refresh_token": "x"}', "not a Google token"),
@@ -278,6 +281,17 @@ def test_a_client_of_another_kind_is_named(bot: EarlierBot, kind: str) -> None:
     found = read(bot)
 
     assert found.clients == () and [name for name, _ in told(found)] == ["client_secret.json"]
+
+
+def test_our_own_directory_is_left_out(bot: EarlierBot) -> None:
+    """Also where it lies within the bot's."""
+    ours = bot.folder / "calbot"
+    ours.mkdir()
+    (ours / "token_anna.json").write_text(json.dumps(TOKEN))
+
+    found = takeover.read(bot.folder, Vault(ours).decrypt, {}, without=ours)
+
+    assert found.tokens == () and told(found) == []
 
 
 # The env

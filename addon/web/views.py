@@ -167,6 +167,7 @@ def _advice(health: Health) -> tuple[Advice, ...]:
     """Return what wants a look, worst first; what is merely good to know stands in the notes."""
     order = ("problem", "degraded", "setup", "paused", "ok")
     wanted = [one for one in health.reasons if one.level != "ok" or one.code == "not_listening"]
+    wanted = [one for one in wanted if one.code != "sign_in_ends"]  # `endings` says it, earlier and with the day.
     return tuple(
         Advice(
             _TONES.get(one.level, "quiet") if one.level != "ok" else "quiet",

@@ -3,7 +3,6 @@
 A socket's own timeout begins anew with each byte that comes.
 """
 
-import contextlib
 import http.client
 import io
 import socket
@@ -42,9 +41,7 @@ class _Bytes(io.RawIOBase):
         return self._file.readinto(buffer)
 
     def close(self) -> None:
-        """Let go of the socket, which waits as long as ever for the next answer."""
-        with contextlib.suppress(OSError):
-            self._socket.settimeout(self._patience)
+        """Let go of the socket; before the next request urllib3 sets its time-out anew."""
         self._file.close()
         super().close()
 

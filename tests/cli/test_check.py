@@ -17,6 +17,7 @@ from cryptography.fernet import Fernet
 
 from addon import commands
 from addon.broker import EmbeddedBroker
+from calbot import secrecy
 from calbot.checked import Checked, Part, results
 from calbot.clock import SystemClock
 from calbot.store.database import Database
@@ -99,6 +100,34 @@ def test_nothing_is_changed_by_a_check(house: tuple[Terminal, Control]) -> None:
 
     assert {path: path.stat().st_mtime_ns for path in terminal.data.rglob("*")} == before
     assert {call["operation"] for call in google.calls()} == {"events.list", "oauth.token", "unknown"}  # only its date
+
+
+def test_a_check_makes_no_data_directory(house: tuple[Terminal, Control]) -> None:
+    """Where CALBOT_DATA is misspelt, nothing appears there."""
+    terminal, _google = house
+    elsewhere = terminal.data / "elsewhere"
+    terminal.environ["CALBOT_DATA"] = str(elsewhere)
+
+    ended = shell(terminal, "check")
+
+    assert ended.exit_code == 3
+    assert not elsewhere.exists()
+
+
+@pytest.mark.parametrize(
+    ("fault", "remedy"), [("accessNotConfigured", "Enable the Google Calendar API"), ("internalError", "again later")]
+)
+def test_what_is_not_the_calendars_fault_has_another_remedy(
+    house: tuple[Terminal, Control], fault: str, remedy: str
+) -> None:
+    """An API that is off in the user's project, and Google's own trouble."""
+    terminal, google = house
+    google.add_fault(fault, operation="events.list", count=None)
+
+    told = checked(terminal)[f"{ANNA}, calendar primary"]
+
+    assert told["verdict"] == "failed"
+    assert remedy in told["remedy"]
 
 
 def test_a_dead_sign_in_is_one_line_with_the_command_that_helps(house: tuple[Terminal, Control]) -> None:
@@ -346,6 +375,20 @@ def test_a_part_that_hangs_is_given_up_and_hides_no_other() -> None:
     ]
     assert "RuntimeError: boom" in found[2].text
     assert waited == ["slow"]
+
+
+def test_what_any_part_says_is_cleaned() -> None:
+    """Whatever a foreign library puts into its complaint."""
+    secrecy.remember("Sup3rS3cretWord-7")
+
+    def fail() -> Iterator[Checked]:
+        yield Checked("one", "failed", "refused by Sup3rS3cretWord-7", "not with Sup3rS3cretWord-7")
+        raise ValueError("Sup3rS3cretWord-7")
+
+    found = [*results([Part("one", fail)], SystemClock(), print)]
+
+    assert len(found) == 2
+    assert "Sup3rS3cretWord-7" not in str(found)
 
 
 # The shell's part

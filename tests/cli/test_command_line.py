@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -19,7 +20,7 @@ from calbot import cli, secrecy
 from calbot.store.schema import MIGRATIONS
 from tests.cli.terminal import Terminal, alone
 from tests.google_server.control import Control
-from tests.household import ANNA
+from tests.household import ANNA, at
 from tests.service.running import ROOT, house, wait_for
 
 NOWHERE = "http://127.0.0.1:1/"
@@ -40,15 +41,18 @@ COMMANDS: Mapping[str, str] = {
     "accounts": "accounts",
     "check": "check",
     "alerts": "alerts",
+    "ack": "alerts ack --all",
+    "env": "env decrypt",
+    "import": "import /nonexistent",
     "version": "version",
 }
 """One of each kind; those that sign in or move files are tested beside what they do."""
-FINE = {"version": 0, "accounts": 0}
+FINE = {"version": 0, "accounts": 0, "env": 4, "import": 4}
 NOT_RUNNING = {"renew": 1}
-EVERY = dict.fromkeys(COMMANDS, 0)
+EVERY = dict.fromkeys(COMMANDS, 0) | {"ack": 4, "env": 4, "import": 4}
 HOUSES: Mapping[str, Mapping[str, int]] = {
     "sound": EVERY | {"explain": 4, "undo": 4, "approve": 4, "discard": 4} | NOT_RUNNING,
-    "bad option": dict.fromkeys(COMMANDS, 2) | {"version": 0},
+    "bad option": dict.fromkeys(COMMANDS, 2) | {"version": 0, "env": 4, "import": 4},
     "nobody signed in": EVERY
     | {"sync": 3, "dry run": 3, "undo": 3, "verify": 3, "purge --yes": 3, "check": 3}
     | {"explain": 4, "approve": 4, "discard": 4}
@@ -56,8 +60,11 @@ HOUSES: Mapping[str, Mapping[str, int]] = {
     "sign-in dead": EVERY
     | {"sync": 3, "dry run": 3, "check": 3, "explain": 4, "undo": 4, "approve": 4, "discard": 4}
     | NOT_RUNNING,
-    "no store": dict.fromkeys(COMMANDS, 1) | FINE | {"sync": 0, "dry run": 0, "check": 0, "purge --yes": 0, "undo": 4},
-    "store damaged": dict.fromkeys(COMMANDS, 1) | FINE | {"sync": 0, "purge --yes": 0, "undo": 4},
+    "no store": dict.fromkeys(COMMANDS, 1)
+    | FINE
+    | {"sync": 0, "dry run": 0, "check": 0, "purge --yes": 0}
+    | {"undo": 4, "ack": 4},
+    "store damaged": dict.fromkeys(COMMANDS, 1) | FINE | {"sync": 0, "purge --yes": 0, "undo": 4, "ack": 4},
     "store newer": dict.fromkeys(COMMANDS, 1) | FINE,
     "google away": EVERY
     | {"sync": 1, "dry run": 1, "check": 1, "explain": 4, "undo": 4, "approve": 4, "discard": 4}
@@ -152,10 +159,6 @@ def test_wrong_use_is_exit_2_with_a_word_on_standard_error(words: str, terminal:
 
 
 def _tomorrow(google: Control) -> dict[str, object]:
-    from datetime import UTC, datetime  # noqa: PLC0415 - for this alone
-
-    from tests.household import at  # noqa: PLC0415 - as above
-
     return dict(at(datetime.fromtimestamp(google.now() // 60 * 60 + 86400, UTC)))
 
 
@@ -315,6 +318,21 @@ def test_a_reader_that_has_enough_is_no_trouble(tmp_path: Path, words: list[str]
 
     assert ended.stderr == ""
     assert ended.returncode == 1
+
+
+def test_a_terminal_that_has_few_signs_is_no_trouble(tmp_path: Path) -> None:
+    """What it cannot show is written out; JSON stays JSON."""
+    with house(tmp_path, push_url=None) as (service, google, _listener):
+        service.run("sync")
+        google.create_event(ANNA, {"summary": "Dinner “out” 🎈", **_tomorrow(google)})
+        service.run("sync")
+
+        words = service.run("explain", "Dinner", PYTHONIOENCODING="latin-1")
+        document = service.run("explain", "Dinner", "--json", PYTHONIOENCODING="latin-1")
+
+    assert (words.returncode, words.stderr) == (0, "")
+    assert "Dinner \\u201cout\\u201d \\U0001f388" in words.stdout
+    assert json.loads(document.stdout)[0]["title"] == "Dinner “out” 🎈"
 
 
 def test_both_ways_to_start_it_do_the_same(tmp_path: Path) -> None:

@@ -422,6 +422,22 @@ def test_our_own_settings_stay_and_what_differs_is_named(scene: Scene) -> None:
     assert scene.vault.decrypt((scene.data / ".env.encrypted.bak").read_bytes()).decode() == text
 
 
+def test_settings_that_cannot_be_written_stop_nothing_else(scene: Scene) -> None:
+    """The disk says no: they are named, ours stay, and the sign-in is taken."""
+    scene.bot.env(INVITE_EMAIL=BOB)
+    scene.bot.token(scene.google, ANNA, "anna")
+    (scene.data / ".env.encrypted.bak" / "in the way").mkdir(parents=True)
+    (scene.data / ".env.encrypted").write_bytes(scene.vault.encrypt(f"INVITE_EMAIL={CAROL}\n".encode()))
+
+    report, code = scene.report("--replace"), scene.run().exit_code
+
+    assert states(report) == dict.fromkeys((".env.encrypted", "INVITE_EMAIL"), "not_taken") | {
+        "token_anna.json": "taken"
+    }
+    assert "was not kept" in text_of(report, ".env.encrypted") and code == 5
+    assert scene.settings()["INVITE_EMAIL"] == CAROL
+
+
 def test_a_setting_that_would_keep_calbot_from_starting_is_left_out(scene: Scene) -> None:
     """It is named with the remedy; the others are taken."""
     scene.bot.env(

@@ -80,6 +80,17 @@ class Composed:
         done = subprocess.run(whole, input=given, env=environment, check=False, timeout=60, capture_output=True)
         assert done.returncode == 0, done.stderr.decode()
 
+    def typed(self, line: str) -> str:
+        """Do what somebody types who follows a guide, in the folder of the file; return what is printed."""
+        docker = f"/usr/bin/docker -H unix://{CACHE / 'docker.sock'}"
+        for said, meant in (("exec -T calbot", f"exec -i {PROJECT}-calbot"), ("exec calbot", f"exec {PROJECT}-calbot")):
+            line = line.replace(f"docker compose {said}", f"{docker} {meant}")
+        line = line.replace("docker compose restart calbot monitor", f"{docker} restart {PROJECT}-calbot")
+        words = ["/bin/sh", "-c", line]
+        done = subprocess.run(words, cwd=self.folder, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, f"{line}: {done.stdout}{done.stderr}"
+        return done.stdout
+
     def stop(self, name: str) -> tuple[int, float]:
         """Stop a service as `docker compose stop` does; return its exit code and how many seconds that took."""
         began = time.monotonic()
@@ -204,25 +215,44 @@ def test_the_broker_is_reached_with_its_password_only(house: Composed) -> None:
 
 def test_a_backup_of_the_guide_is_restored(house: Composed) -> None:
     """Its commands, as written, from one volume into a new one: the store is there, the key is not."""
-    (making, packing) = (line for line in commands_of("BACKUP.md", "docker compose exec") if "cat " not in line)
+    making, packing, _ = commands_of("BACKUP.md", "docker compose exec")
     (restoring,) = commands_of("BACKUP.md", "docker compose run --rm")
     house.start("calbot")
     house.wait("calbot", is_watching, "watching")
 
-    house.do("calbot", *making.removeprefix("docker compose exec calbot ").split())
-    packed = house.folder / "calbot-backup.tar.gz"
-    command = packing.removeprefix("docker compose exec -T calbot ").partition(" > ")[0]
-    whole = f"docker -H unix://{CACHE / 'docker.sock'} exec {PROJECT}-calbot {command} > {packed}"
-    subprocess.run(whole, shell=True, check=True, timeout=60)  # noqa: S602
+    house.typed(making)
+    house.typed(packing)
     house.remove("calbot")
     house.docker.run("volume", "rm", f"{PROJECT}_data")
-    inner = restoring.partition("sh -c ")[2].partition(" < ")[0].strip("'")
-    house.once(inner, packed.read_bytes())
+    inner, _, packed = restoring.partition("sh -c ")[2].partition(" < ")
+    house.once(inner.strip("'"), (house.folder / packed).read_bytes())
     house.start("calbot")
 
     house.wait("calbot", lambda: "came from a backup" in house.log("calbot"), "the restored store")
     house.wait("calbot", lambda: ask("/health") in {200, 503}, "an answer")
     assert "its key is not here" in house.log("calbot") + house.do("calbot", "calbot", "check", check=False).stdout
+
+
+def test_an_earlier_bot_is_taken_over_by_the_guide(house: Composed) -> None:
+    """Its commands, as written: what the bot had is taken, its settings can be changed, and no copy is left."""
+    there = house.folder / "earlier-bot"
+    there.mkdir()
+    (there / ".env").write_text("INVITE_EMAIL=carol@example.com\nPOLL_INTERVAL_MINUTES=2\n")
+    (there / "processed_events.json").write_text('["abcdefghijklmnopqrst"]')
+    shown, *steps = commands_of("MOVING.md", "docker compose")
+    house.start("calbot")
+    house.wait("calbot", is_watching, "watching")
+
+    house.typed(shown.replace("/path/to/earlier-bot", str(there)))
+    dry, taken, _, out, back = (house.typed(line) for line in steps)
+
+    assert "nothing is written" in dry and "taken" in taken and "1 event that" in taken
+    assert out == ""
+    assert "INVITE_EMAIL=carol@example.com" in (house.folder / "earlier.env").read_text()
+    assert "encrypted" in back and "is deleted" in back
+    assert house.do("calbot", "ls", "/tmp/earlier", check=False).returncode != 0
+    house.wait("calbot", is_watching, "watching again")
+    assert "POLL_INTERVAL_MINUTES" in house.do("calbot", "calbot", "env", "decrypt").stdout
 
 
 def _listener(password: str = PASSWORD, seconds: float = 10) -> list[bytes]:

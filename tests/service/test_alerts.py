@@ -78,7 +78,7 @@ def street(data: Path, certificates: Path) -> Iterator[Street]:
         broken.status = 500
         ways = [
             {"url": f"form://anna:{PASSWORD}@{broken.host}/hook"},
-            {"url": f"json://anna:{PASSWORD}@{hook.host}/hook"},
+            {"url": f"json://anna:{PASSWORD}@{hook.host}/hook?rto=60"},
             {"url": f"mailto://127.0.0.1:{server.port}?from=calbot@example.org&to={ANNA}&mode=insecure"},
             {"url": f"sendgrid://{KEY}:calbot@example.org/{BOB}"},
             {"gmail": {"from": ANNA, "to": [BOB]}},
@@ -136,6 +136,18 @@ def test_its_end_arrives_once_by_every_way(road: Street) -> None:
 
     wait_for(lambda: len(road.titles()["hook"]) == 2, 90, "its end")
     road.arrived(TITLE, f"Solved: {TITLE}")
+
+
+def test_a_way_that_hangs_holds_up_neither_the_others_nor_the_stop(road: Street) -> None:
+    """The web hook takes the alert and never answers."""
+    road.hook.hangs.set()
+    road.begin()
+
+    road.trouble()
+    road.arrived(TITLE)
+    code, seconds = road.service.stop()
+
+    assert code == 0 and seconds < 5
 
 
 def test_a_test_is_sent_through_the_running_service(road: Street) -> None:

@@ -1,6 +1,8 @@
 """Health as it is told outside: a worker that hangs at the real process, and a sign-in that dies and comes back."""
 
+import contextlib
 import json
+import sqlite3
 import time
 from pathlib import Path
 
@@ -90,3 +92,31 @@ def test_a_revoked_sign_in_is_one_alert_and_resumes_where_it_was(tmp_path: Path)
         wait_for(lambda: len(told()) == 2, 10, "people hear that it is over")
         assert told()[1] == "Solved: Calbot needs you to sign in again"
         assert said(listener, "sign_in_restored") == [None] and service.stop()[0] == 0
+
+
+def test_the_report_of_a_day_comes_when_calbot_is_up_again(tmp_path: Path) -> None:
+    """As a notification with true figures; without a way to people it is said that there is none."""
+    with (
+        FakeSupervisor() as fake,
+        house(tmp_path, push_url=None, report_at="00:00") as (service, _google, _listener),
+    ):
+        service.start()
+        wait_for(service.is_watching, 20, "watching")
+        alone = service.get("/health")[1]
+        service.stop()
+        with contextlib.closing(sqlite3.connect(tmp_path / "calbot.db")) as store, store:
+            (known,) = store.execute("SELECT value FROM meta WHERE key = 'report'").fetchone()
+            store.execute("UPDATE meta SET value = ? WHERE key = 'report'", ('{"at":"00:00:00","on":"2026-01-01"}',))
+
+        def told() -> list[dict[str, str]]:
+            calls = fake.calls("/core/api/services/persistent_notification/create")
+            return [call.body for call in calls if call.body["notification_id"] == "calbot_report"]
+
+        for _ in range(2):
+            service.start(SUPERVISOR_TOKEN=TOKEN, CALBOT_SUPERVISOR_URL=fake.address, CALBOT_BIND="127.0.0.1")
+            wait_for(lambda: service.is_watching() and told(), 20, "the report")
+            service.stop()
+
+        assert "there is no way to bring a report" in alone and json.loads(known)["on"] is not None
+        assert len(told()) == 1 and told()[0]["title"] == "Calbot today: nothing to do"
+        assert "1 calendar was read" in told()[0]["message"] and "Traceback" not in service.log()

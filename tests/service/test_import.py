@@ -1,10 +1,14 @@
 """A household moves over from an earlier bot: the real command, the real service, and nobody is invited twice."""
 
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from cryptography.fernet import Fernet
 
+from calbot.store.database import Database
 from tests.earlierbot import KEY, EarlierBot
 from tests.google_server.control import Control
 from tests.google_server.http import GoogleServer
@@ -92,6 +96,41 @@ def test_it_can_be_imported_while_the_service_runs(tmp_path: Path) -> None:
         assert "carol@example.com is signed in here already, which stays" in taken.stdout
         assert invitations(google) == [missed] and stopped == 0
         assert bot.shown_in(service.log(), taken.stdout, taken.stderr) == []
+
+
+@pytest.mark.parametrize("seen", ["calbot.db-wal", ".env.encrypted", "client.json", "tokens/anna@example.com.json"])
+def test_an_import_that_was_killed_is_whole_the_second_time(tmp_path: Path, seen: str) -> None:
+    """Wherever it was: no sign-in lies there without the list, and then everything does."""
+    with house(tmp_path / "data", ANNA, CAROL) as (service, google, _listener):
+        for token in (service.data / "tokens").iterdir():
+            token.unlink()
+        bot = left_behind(tmp_path / "bot", server(service), [create(google, "Handled")])
+        environment = service.environment(DOTENV_ENCRYPTION_KEY=KEY)
+        command = [sys.executable, "-m", "addon", "import", str(bot.folder)]
+        process = subprocess.Popen(command, cwd=service.data, env=environment, stdout=subprocess.DEVNULL)
+        wait_for(lambda: (service.data / seen).exists() or process.poll() is not None, 20, seen)
+        process.kill()
+        process.wait(5)
+        signed_in, listed = [*(service.data / "tokens").glob("*.json")], names(service.data)
+
+        again = service.run("import", str(bot.folder), DOTENV_ENCRYPTION_KEY=KEY)
+
+        assert listed or not signed_in
+        assert again.returncode == 0, again.stdout + again.stderr
+        assert len(names(service.data)) == 1
+        assert len([*(service.data / "tokens").glob("*.json")]) == 2
+        assert (service.data / ".env.encrypted").exists() and (service.data / "client.json").exists()
+
+
+def names(data: Path) -> list[str]:
+    """The names of handled events in a store, none where there is no store yet."""
+    database = Database(data)
+    if not (data / "calbot.db").exists():
+        return []
+    database.open()
+    found = [name for (name,) in database.read().execute("SELECT name FROM processed")]
+    database.close()
+    return found
 
 
 def test_a_key_that_is_none_ends_with_its_sentence(tmp_path: Path) -> None:

@@ -103,8 +103,10 @@ def test_people_are_told_by_every_way_that_works(tmp_path: Path) -> None:
         wait_for(lambda: listener.payloads("calbot/event/system")[-1]["event_type"] == "alert_raised", 10, "the event")
         (message,) = fake.told("notify/mobile_app_anna")
         assert message["title"] == "Calbot needs you to sign in again" and "carol@example.com" in message["message"]
-        assert list(fake.knows.notifications) == ["calbot_sign_in"]
-        assert service.log().count("notify.gone did not arrive") == 1
+        wait_for(lambda: list(fake.knows.notifications) == ["calbot_sign_in"], 10, "the bell")
+        wait_for(
+            lambda: service.log().count("notify.gone did not arrive") == 1, 10, "a word about the one that is gone"
+        )
 
         end(service)
         begin(service, fake)
