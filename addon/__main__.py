@@ -1,6 +1,7 @@
 """The `calbot` command: the engine's commands and, beside them, `run`. `python -m addon` is `calbot run`."""
 
 import sys
+from importlib import import_module
 
 from addon import stopping
 from calbot import discretion
@@ -9,13 +10,13 @@ from calbot import discretion
 def main(arguments: list[str] | None = None) -> None:
     """Run a command and exit with its code. What runs for long takes stop requests before it imports anything slow."""
     words = sys.argv[1:] if arguments is None else arguments
-    if words[:1] in (["run"], ["monitor"]):
+    alone = words[0] if words[:1] in (["run"], ["monitor"]) else None
+    if alone is not None:
         stopping.listen()
     discretion.keep()
-    if words[:1] == ["monitor"]:
-        from addon.monitor import monitor  # noqa: PLC0415 - by itself: it runs for years and needs none of the rest
-
-        monitor.main(words[1:], prog_name="calbot monitor")
+    if alone is not None:  # By themselves: they run for years and need none of the rest.
+        command = import_module("addon.service" if alone == "run" else "addon.monitor")
+        getattr(command, alone).main(words[1:], prog_name=f"calbot {alone}")
     try:
         from addon.commands import calbot  # noqa: PLC0415 - slow, and a stop request must be heard meanwhile
 

@@ -22,9 +22,13 @@ def listen() -> None:
 
 
 def _on_signal(_number: int, _frame: FrameType | None) -> None:
-    if not requested.is_set():
-        requested.set()
-        end_soon(0)
+    """Let a thread take the request: who was interrupted may be inside the event's own lock, and would wait for it."""
+    threading.Thread(target=_take, name="stop", daemon=True).start()
+
+
+def _take() -> None:
+    requested.set()
+    _end_anyway(0)
 
 
 def end_soon(code: int) -> None:

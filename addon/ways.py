@@ -67,12 +67,13 @@ def numbered(found: tuple[Way, ...]) -> tuple[tuple[str, Way], ...]:
 
 
 def _way(entry: object) -> Way | None:
-    """Return one entry's way; forms leave blank ones."""
+    """Return one entry's way; forms leave blank ones, and know no group that may be left out, so theirs is flat."""
     if isinstance(entry, str) or entry is None:
         return _url(entry or "")
-    group = _group(entry, "alerts", ("url", "gmail"))
-    gmail = group.get("gmail") or None
-    if isinstance(gmail, Mapping) and not any(gmail.values()):  # as the form of Home Assistant leaves it
+    group = _group(entry, "alerts", ("url", "gmail", "gmail_from", "gmail_to"))
+    flat = {"from": group.get("gmail_from") or None, "to": group.get("gmail_to") or None}
+    gmail = group.get("gmail") or (flat if any(flat.values()) else None)
+    if isinstance(gmail, Mapping) and not any(gmail.values()):
         gmail = None
     if gmail is None:
         return _url(group.get("url") or "")

@@ -61,7 +61,7 @@ def leaving(
     Switches are left out of it, as in a preview. `watched` are the calendars that are looked at.
     """
     there = [copy for copy in copies.all_of(tx) if copy.series is None and target in {None, copy.target}]
-    meant = [copy for copy in there if account is None or _only_account(tx, copy) == account]
+    meant = [copy for copy in there if account is None or _accounts(tx, copy) == {account}]
     candidates = [copy for copy in meant if _can_go(tx, copy, again=account is not None)]
     known = _weighed(tx, candidates, orders, now)
     found = []
@@ -77,21 +77,28 @@ def leaving(
 
 
 def left_of(tx: Tx, account: str) -> int:
-    """Return how many copies that stand on this account's events alone are there, and are not the only ones left."""
+    """Return how many copies are there that stand on this account's events alone, and are not the only ones left.
+
+    One that waits to go counts, too, where anything of the account ever stood behind it: that it alone did until a
+    person decided is known no longer.
+    """
     return sum(
         copy.series is None
         and copy.state == "live"
-        and _only_account(tx, copy) == account
+        and (_accounts(tx, copy) == {account} or (_is_going(tx, copy) and account in _accounts(tx, copy)))
         and not any(state in TO_STAY for state in _deletions(tx, copy))
         for copy in copies.all_of(tx)
     )
 
 
-def _only_account(tx: Tx, copy: Copy) -> str | None:
-    """Return the account whose events alone stand behind a copy and its dates, or did; None where there are several."""
+def _accounts(tx: Tx, copy: Copy) -> set[str]:
+    """Return the accounts whose events stand behind a copy and its dates; where none does any more, those that did."""
     behind = [one for part in (copy, *copies.dates(tx, copy.id)) for one in sourcing.sources(tx, part.id)]
-    accounts = {one.key.account for one in behind if one.link is not None} or {one.key.account for one in behind}
-    return accounts.pop() if len(accounts) == 1 else None
+    return {one.key.account for one in behind if one.link is not None} or {one.key.account for one in behind}
+
+
+def _is_going(tx: Tx, copy: Copy) -> bool:
+    return any(deed.verb == "remove_copy" and deed.state != "held" for deed in copies.open_deeds(tx, copy.id))
 
 
 def _can_go(tx: Tx, copy: Copy, *, again: bool) -> bool:

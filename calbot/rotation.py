@@ -7,7 +7,7 @@ from pathlib import Path
 
 from calbot.vault import KEY_FILE, VARIABLE, Locked, Vault
 
-SEALED = ("client*.json", "tokens/*.json", "tokens/*.renewed", "mail/*.json", ".env.encrypted", ".env.encrypted.bak")
+SEALED = ("client*.json", "tokens/*.json", "mail/*.json", ".env.encrypted", ".env.encrypted.bak")
 """Whatever a vault has sealed, as patterns in the data directory."""
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ import fcntl
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -157,6 +157,17 @@ class Vault:
         with self.steady():
             self._write(path, name, content)
 
+    def change(self, path: Path, name: str, changed: Callable[[bytes], bytes | None]) -> bool:
+        """Put what `changed` makes of a file's content in its place, unless that is None; say whether it was put.
+
+        Nobody can replace or remove the file meanwhile, and its time stays. Raises Locked, OSError.
+        """
+        with self.steady(alone=True):
+            content = changed(self.read(path, name))
+            if content is not None:
+                self._write(path, name, content, like=path.stat())
+            return content is not None
+
     def seal(self, path: Path, name: str) -> bool:
         """Seal a file that is plain, or sealed with an older key; say whether it was. Raises Locked, OSError."""
         with self.steady(alone=True):
@@ -219,9 +230,9 @@ class Vault:
         finally:
             os.close(folder)
 
-    def _write(self, path: Path, name: str, content: bytes) -> None:
+    def _write(self, path: Path, name: str, content: bytes, like: os.stat_result | None = None) -> None:
         token = self.encrypt(msgspec.json.encode(_Inside(name, content.decode())))
-        write_whole(path, msgspec.json.encode(_Sealed(token.decode())) + b"\n")
+        write_whole(path, msgspec.json.encode(_Sealed(token.decode())) + b"\n", like=like)
 
 
 def write_whole(
@@ -285,7 +296,7 @@ def _opened(token: bytes, keys: Sequence[str]) -> tuple[bytes, bool]:
 
 def _keys_in(content: bytes | None) -> tuple[str, ...]:
     """Return the keys of a key file, each once, in their order."""
-    words = (content or b"").decode("latin-1").split()
+    words = (content or b"").decode("utf-8-sig", "replace").split()
     return tuple(dict.fromkeys(word for word in words if _KEY.fullmatch(word)))
 
 

@@ -1,5 +1,6 @@
 """A directory as an earlier calendar bot leaves it: a sealed env, a list, plain tokens, the client that it used."""
 
+import base64
 import hashlib
 import json
 from collections.abc import Mapping
@@ -10,7 +11,7 @@ from cryptography.fernet import Fernet
 from tests.google_server.http import GoogleServer
 from tests.google_server.tokens import CALENDAR_SCOPES
 
-KEY = Fernet.generate_key().decode()
+KEY = base64.urlsafe_b64encode(b"the key of an earlier bot: 32 b.").decode()
 CLIENT = {"client_id": "calbot-client", "client_secret": "calbot-secret"}
 EVENT, OTHER = "abc123def456ghi789jkl012mn", "0123456789abcdefghijklmnop"
 """Ids as Google makes them."""

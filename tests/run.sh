@@ -30,7 +30,7 @@ set_up() {
 }
 
 # TOOLS: the command that a test needs, and Debian's package for it.
-TOOLS=("mosquitto mosquitto" "mosquitto_sub mosquitto-clients" "chromium chromium")
+TOOLS=("mosquitto mosquitto" "mosquitto_sub mosquitto-clients" "chromium chromium" "tmux tmux" "systemd-analyze systemd")
 
 has() {
     case $1 in

@@ -21,7 +21,16 @@ ROOT = Path(__file__).parent.parent
 
 # From the roof to the ground; imports go down. `x.*` is everything in the package x that is not named itself.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("addon.app", "addon.__main__", "addon.doors", "addon.commands", "addon.checks", "addon.alertcommands", "addon.backup"),
+    (
+        "addon.app",
+        "addon.__main__",
+        "addon.doors",
+        "addon.commands",
+        "addon.service",
+        "addon.checks",
+        "addon.alertcommands",
+        "addon.backup",
+    ),
     (
         *("addon.mqtt.*", "addon.web.*", "addon.alerts", "addon.alerts.*"),
         *(
@@ -136,7 +145,8 @@ SIDEWAYS = {
     ("addon.brokers", "addon.broker"),
     ("addon.brokers", "addon.mqtt.connection"),
     ("addon.brokers", "addon.supervisor"),
-    ("addon.commands", "addon.app"),
+    ("addon.service", "addon.app"),
+    ("addon.commands", "addon.service"),
     *(("addon.monitor", f"addon.{module}") for module in ("glance", "logs", "outage", "stopping")),
     *(("addon.monitor", f"addon.alerts.{module}") for module in ("channels", "mail")),
     *(("addon.outage", f"addon.{module}") for module in ("alerts.courier", "glance")),

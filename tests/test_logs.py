@@ -171,8 +171,14 @@ def test_a_command_that_ends_by_surprise_shows_no_secret(tmp_path: Path, module:
 import sys
 from calbot import secrecy, cli
 secrecy.remember({SECRET!r})
-@cli.calbot.command()
 def fail(): raise RuntimeError({SECRET!r})
+@cli.calbot.command(name="fail")
+def command():
+    import threading
+    thread = threading.Thread(target=fail)
+    thread.start()
+    thread.join()
+    fail()
 if {module == "addon"}:
     from addon import __main__
     __main__.main(["fail"])
@@ -187,7 +193,16 @@ else:
     )
 
     assert done.returncode == 1
-    assert SECRET not in done.stderr and "RuntimeError: [secret]" in done.stderr
+    assert SECRET not in done.stderr and done.stderr.count("RuntimeError: [secret]") == 2
+
+
+def test_a_stack_that_is_asked_for_shows_none_either() -> None:
+    """It shows lines of code, and there are secrets in some people's."""
+    secrecy.remember(SECRET)
+
+    made = discretion.discreet_record("x", logging.INFO, __file__, 1, "text", (), None, sinfo=f"login({SECRET!r})")
+
+    assert made.stack_info == "login('[secret]')"
 
 
 def test_every_line_is_one_line_whatever_came_from_outside(tmp_path: Path) -> None:

@@ -237,18 +237,6 @@ def test_plain_http_is_for_servers_that_stand_in_for_google() -> None:
     assert settings.push_url == "http://127.0.0.1:8098/push"
 
 
-def test_options_of_later_versions_are_accepted_and_named() -> None:
-    """Their defaults are silent; anything else is a sentence, and the start goes on."""
-    silent: dict[str, object] = {"alerts": [], "report_at": None, "heartbeat_url": ""}
-    loud: dict[str, object] = {"report_at": "07:00", "heartbeat_url": "https://kuma.example.org/x"}
-
-    assert parse(silent, endpoints_overridden=False)[1] == ()
-    assert parse(loud, endpoints_overridden=False)[1] == (
-        "report_at: the daily report comes in a later version; ignored for now.",
-        "heartbeat_url: the heartbeat comes in a later version; ignored for now.",
-    )
-
-
 def test_copies_have_their_calendar_and_their_switch() -> None:
     """The id in lower case, as it is compared; a blank is none; on unless it is switched off."""
     family = "family@group.calendar.google.com"

@@ -20,6 +20,8 @@ def test_urls_and_gmail_are_ways() -> None:
             {"gmail": {"from": "Anna@Example.com", "to": [BOB, f"{BOB}, {CAROL}"]}},
             {"gmail": {"from": ANNA, "to": None}, "url": ""},
             {"url": "ntfy://example.org/family", "gmail": {"from": "", "to": None}},
+            {"url": "ntfy://example.org/family", "gmail_from": "", "gmail_to": ""},
+            {"url": "", "gmail_from": BOB, "gmail_to": ANNA},
             {"url": "", "gmail": {}},
             "",
             None,
@@ -31,6 +33,7 @@ def test_urls_and_gmail_are_ways() -> None:
         Gmail(ANNA, (BOB, CAROL)),
         Gmail(ANNA, (ANNA,)),
         Url("ntfy://example.org/family"),
+        Gmail(BOB, (ANNA,)),
     )
     assert ways(None) == ways([]) == ()
 
@@ -54,6 +57,7 @@ def test_each_way_has_a_name_that_may_be_shown() -> None:
         [{"url": f"{SENDGRID} {SENDGRID}"}],
         [{"url": SENDGRID.replace("://", ":/")}],
         [{"url": SENDGRID, "gmail": {"from": ANNA}}],
+        [{"url": SENDGRID, "gmail_from": ANNA}],
         [{"gmail": SENDGRID}],
         [{"gmail": {"from": SENDGRID}}],
         [{"gmail": {"from": ANNA, "to": [SENDGRID]}}],

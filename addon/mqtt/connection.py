@@ -71,9 +71,14 @@ class Ended(Protocol):
     """What is known of a connection, or of an attempt at one, when it is over: MQTT's code, 0 where there was none."""
 
     @property
-    def code(self) -> int: ...
+    def code(self) -> int:
+        """Return the broker's last word to a CONNECT."""
+        ...
+
     @property
-    def connected(self) -> bool: ...
+    def connected(self) -> bool:
+        """Say whether the broker took it."""
+        ...
 
 
 def failures_after(end: End, lasted: float, failures: int) -> int:

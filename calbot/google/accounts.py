@@ -1,8 +1,6 @@
 """The signed-in accounts: token files in the data directory, each read into its own client."""
 
-import contextlib
 import logging
-import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -122,27 +120,20 @@ class GoogleAccounts:
         The file's time stays as it was: the account's sign-in is the same, so nobody is to connect anew.
         """
         path = self._path(email)
-        partial_path = path.with_suffix(".renewed")
+
+        def with_it(content: bytes) -> bytes | None:
+            document = msgspec.json.decode(content.removeprefix(b"\xef\xbb\xbf"), type=dict[str, object])
+            known = document.get("refresh_token") == before
+            return msgspec.json.encode({**document, "refresh_token": after}) if known else None
+
         try:
-            stat = path.stat()
-            content = self._vault.read(path, path.stem.lower()).removeprefix(b"\xef\xbb\xbf")
-            document = msgspec.json.decode(content, type=dict[str, object])
-            if document.get("refresh_token") != before:
-                return
-            document["refresh_token"] = after
-            self._vault.write(partial_path, path.stem.lower(), msgspec.json.encode(document))
-            os.utime(partial_path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
-            if path.stat().st_mtime_ns == stat.st_mtime_ns:
-                partial_path.replace(path)
+            if self._vault.change(path, path.stem.lower(), with_it):
                 log.info("Google has renewed the sign-in of %s; it is kept.", email)
         except FileNotFoundError:  # The account was removed meanwhile.
             return
         except (OSError, Locked, msgspec.DecodeError) as error:
             why = error.strerror if isinstance(error, OSError) else "it cannot be opened"
             log.warning("Google has renewed the sign-in of %s, and that cannot be kept: %s.", email, why)
-        finally:
-            with contextlib.suppress(OSError):
-                partial_path.unlink(missing_ok=True)
 
     def _path(self, email: str) -> Path:
         known = self._files.get(email)

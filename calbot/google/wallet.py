@@ -141,13 +141,13 @@ class Wallet:
             raise CannotKeep(f"The sign-in cannot be kept: {error}") from None
 
     def _unlink(self, purpose: Purpose, account: str) -> None:
-        path = dict(self._files(purpose)).get(account)
-        try:
-            if path is not None:
-                path.with_suffix(".renewed").unlink(missing_ok=True)  # What a power cut left of a renewal.
-                path.unlink(missing_ok=True)
-        except OSError as error:
-            raise CannotKeep(f"{path} cannot be removed: {error.strerror}.") from None
+        for email, path in self._files(purpose):
+            if email == account:
+                try:
+                    with self._vault.steady():  # Else one that is being renewed just now would come back.
+                        path.unlink(missing_ok=True)
+                except OSError as error:
+                    raise CannotKeep(f"{path} cannot be removed: {error.strerror}.") from None
 
     def _kept(self, purpose: Purpose) -> Iterator[Kept]:
         for email, path in self._files(purpose):

@@ -199,6 +199,28 @@ def test_when_a_copy_cannot_be_taken_away_the_account_stays(data: Path) -> None:
         assert (signed_in(data), on_family(google)) == ({f"tokens {BOB}"}, ["Dinner"])
 
 
+def test_a_copy_that_another_account_stood_behind_once_is_waited_for_too(data: Path) -> None:
+    """Bob was taken off the meeting, so it is Anna's alone, and nobody else would take its copy away."""
+    with alone(data, **BOTH) as (terminal, google):
+        couple(data, google)
+        terminal.run("sync")
+        shared = tomorrow(google, "Dinner")
+        google.add_guest(ANNA, shared, BOB)
+        terminal.run("sync")
+        google.edit_event(ANNA, shared, {"attendees": []})
+        terminal.run("sync")
+        terminal.set_options(**BOTH, mirroring=False)
+        waits = [terminal.run("accounts", "remove", ANNA, "--purge-copies", "--yes") for _ in range(2)]
+        between = (signed_in(data), on_family(google))
+        terminal.set_options(**BOTH)
+        terminal.run("sync")
+        done = terminal.run("accounts", "remove", ANNA, "--purge-copies", "--yes")
+
+        assert [one.exit_code for one in waits] == [5, 5], [one.output for one in waits]
+        assert between == ({f"tokens {ANNA}", f"tokens {BOB}"}, ["Dinner"])
+        assert (done.exit_code, signed_in(data), on_family(google)) == (0, {f"tokens {BOB}"}, [])
+
+
 def test_a_sign_in_that_is_dead_takes_no_copies_away(data: Path) -> None:
     """Its account is the only one that could: exit 5, and it stays until somebody signs in or keeps the copies."""
     with alone(data, **BOTH) as (terminal, google):

@@ -62,7 +62,8 @@ def test_nobody_is_named_in_it() -> None:
     """People post it in public: addresses keep a letter, calendars a number, and hosts and rules only that they are."""
     problem = msgspec.structs.replace(FAMILY, failures=9, problem="forbidden", problem_text=f"Not shared with {ANNA}.")
     mine = msgspec.structs.replace(FAMILY, key=CalendarKey(ANNA, ANNA), name=ANNA)
-    account = AccountStatus(email=ANNA, aid="a7c1", calendars=(problem, mine))
+    short = msgspec.structs.replace(FAMILY, key=CalendarKey(ANNA, "primary"), name="Jo")
+    account = AccountStatus(email=ANNA, aid="a7c1", calendars=(problem, mine, short))
     snapshot = msgspec.structs.replace(SNAPSHOT, accounts=(account,), token_problems=(f"{ANNA}.json is none.",))
 
     _, text = made(
@@ -72,7 +73,7 @@ def test_nobody_is_named_in_it() -> None:
         ],
     )
 
-    for name in ("anna", "bob", "anton", "Family", "family@", "schmidt", "school", "c_188a"):
+    for name in ("anna", "bob", "anton", '"Jo"', "Family", "family@", "schmidt", "school", "c_188a"):
         assert name not in text
     assert "a…@example.com" in text and "The calendar calendar 1 of a…@example.com" in text
 
