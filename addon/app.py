@@ -12,6 +12,7 @@ from addon.alerts.asked import Asked
 from addon.alerts.channels import channels
 from addon.alerts.courier import PAGE_PATIENCE, Courier
 from addon.alerts.daily import Daily, gathered
+from addon.alerts.owed import Owed
 from addon.brokers import Brokers
 from addon.doors import SUPERVISOR, Inside, doors
 from addon.heartbeat import Heartbeat, Look, Monitor, judged
@@ -117,7 +118,7 @@ class App:
         if wanted is not None:
             rotation.finish(where.data, Vault(where.data, self._key))
         engine = self._engine(where, wanted, problem, database)
-        courier = self._courier(engine, where, wanted)
+        courier = self._courier(engine, where, wanted, database)
         alerts = Alerts(database, self._clock, self._random, send=courier.post, said=engine.wrote)
         asked = Asked(alerts, courier, engine.commands.answered)
         engine.commands.also("ack_alert", asked.acknowledge)
@@ -128,7 +129,7 @@ class App:
         daily = self._daily(engine, wanted, database, alerts, courier)
         self._beat(engine, where, wanted)
         code = OK
-        if self._open(engine, database, alerts, daily):
+        if self._open(engine, database, alerts, daily, courier):
             desk.take_up_unfinished()
             bridge = self._bridge(engine, wanted, database) if wanted is not None else None
             engine.start()
@@ -137,7 +138,7 @@ class App:
         self._close(engine)
         return code
 
-    def _open(self, engine: Engine, database: Database, alerts: Alerts, daily: Daily) -> bool:
+    def _open(self, engine: Engine, database: Database, alerts: Alerts, daily: Daily, courier: Courier) -> bool:
         """Open the store, as often as the disk refuses; return False when a stop was requested first."""
         while not stopping.requested.is_set():
             self._ticked = self._clock.monotonic()
@@ -147,6 +148,7 @@ class App:
                     alerts.open()
                     daily.open()
                     engine.open()
+                    courier.open()
             except StoreError as error:
                 engine.board.note_disk(str(error))
                 self._judge(engine, alerts)
@@ -172,7 +174,7 @@ class App:
         settings = wanted.settings if wanted is not None else Settings()
         return Engine(settings, accounts, database, self._clock, self._random, notes=notes, option_problem=problem)
 
-    def _courier(self, engine: Engine, where: Place, wanted: Options | None) -> Courier:
+    def _courier(self, engine: Engine, where: Place, wanted: Options | None, database: Database) -> Courier:
         """Start who brings alerts to people, through Home Assistant if there is one, and by the ways of the options."""
         named = wanted.notify if wanted is not None else ()
         if named and self._supervisor is None:
@@ -184,7 +186,7 @@ class App:
         found = channels(self._supervisor, named, ways, gmail, self._clock, self._random)
         if wanted is not None and wanted.report_at is not None and not found:
             engine.board.note("report_at: there is no way to bring a report to anybody yet; name one in alerts.")
-        courier = Courier(found, self._clock, engine.board)
+        courier = Courier(found, self._clock, engine.board, Owed(database))
         courier.start()
         self._parts.append(courier)
         return courier

@@ -9,6 +9,7 @@ from addon.options import Mqtt
 from addon.supervisor import Supervisor
 from calbot.errors import CalbotError
 from calbot.ports import Clock
+from calbot.secrecy import remember
 
 AGAIN_SECONDS = 10.0
 log = logging.getLogger(__name__)
@@ -65,6 +66,7 @@ def found_by(asked: Supervisor) -> Callable[[], BrokerAddress]:
 
     def ask() -> BrokerAddress:
         found = asked.mqtt()
+        remember(found.password)
         return BrokerAddress(found.host, found.port, found.username, found.password, tls=found.ssl)
 
     return ask

@@ -67,7 +67,7 @@ def _panel(inside: Inside, where: Place, wanted: Options | None) -> Door:
         outcomes=lambda: _latest(database),
         options=wanted.shown() if wanted is not None else (),
         time_zone=zone,
-        bind=where.bind,
+        names=where.panel_names,
         only_peer=peer,
         sign_in=_sign_in(inside, where, wanted) if wanted is not None else None,
         deeds=deeds if wanted is not None else None,

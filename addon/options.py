@@ -36,6 +36,8 @@ class Place:
     push_port: int = 8098
     bind: str = "127.0.0.1"
     supervised: bool = False
+    panel_names: tuple[str, ...] = ()
+    """Names by which people reach the panel, beside those that a house gives its machines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,15 @@ def place(environ: Mapping[str, str]) -> Place:
         ipaddress.ip_address(bind)
     except ValueError:
         raise BadOptions(f"CALBOT_BIND: {shown(bind)} is not an IP address; write 127.0.0.1 or 0.0.0.0.") from None
-    return Place(sources.data_directory(environ), panel, push, bind, supervised)
+    return Place(sources.data_directory(environ), panel, push, bind, supervised, _panel_names(environ))
+
+
+def _panel_names(environ: Mapping[str, str]) -> tuple[str, ...]:
+    names = environ.get("CALBOT_PANEL_NAMES", "").lower().replace(",", " ").split()
+    for name in names:
+        if not _HOST.fullmatch(name):
+            raise BadOptions(f"CALBOT_PANEL_NAMES: {shown(name)} is not a name; write it like calbot.example.org.")
+    return tuple(name.rstrip(".") for name in names)
 
 
 def load(environ: Mapping[str, str]) -> Options:

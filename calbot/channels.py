@@ -11,6 +11,7 @@ from calbot.model import CalendarKey, Channel, Notice, Noun
 from calbot.ports import Calendars, Clock, Random
 from calbot.schedule import backoff
 from calbot.status import PushState
+from calbot.secrecy import remember
 from calbot.store import channels as channel_store
 from calbot.store import outbox
 from calbot.store.database import Database
@@ -171,7 +172,8 @@ class Channels:
         renewal = bool(self._live(calendar, now))
         self._save(channel)
         try:
-            opened = google.open_channel(channel, token_of(self._secret, channel.id))
+            remember(token := token_of(self._secret, channel.id), passing=True)
+            opened = google.open_channel(channel, token)
         except SignInNeeded:
             raise
         except GoogleError as error:

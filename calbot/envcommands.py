@@ -42,6 +42,8 @@ def encrypt(here: Here, file: Path | None, *, remove: bool) -> None:
     if file is None:
         _end(f"There is no .env here and none in {data}; name the file: calbot env encrypt FILE", NOT_FOUND)
     text = _plain(file)
+    if vault.is_sealed(file):
+        _end(f"{file} is encrypted already; nothing was changed. An earlier bot's is taken over by calbot import.", USAGE)
     count = len(envfile.parsed(text, str(file)))
     envfile.store(data, vault, text)
     reports.say(f"{_settings(count)} of {file} encrypted in {data / NAME}; read back, all the same.")
@@ -58,6 +60,8 @@ def encrypt(here: Here, file: Path | None, *, remove: bool) -> None:
 @pass_here
 def decrypt(here: Here, *, to: Path | None, as_json: bool) -> None:
     """Print what is in the encrypted file, or write it to a new one."""
+    if as_json and to is not None:
+        _end("--json prints, and --to writes a file: leave one of them out.", USAGE)
     found = _opened(here)
     if as_json:
         reports.put(envfile.parsed(found.text, found.path.name))

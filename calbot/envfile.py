@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from calbot.errors import BadOptions
@@ -40,7 +40,7 @@ class EnvFileLocked(BadOptions):
 class EnvFile:
     """What the file says, and what is to be said of it: in which file it was found, if not where it belongs."""
 
-    text: str
+    text: str = field(repr=False)
     path: Path
     notes: tuple[str, ...] = ()
 

@@ -58,7 +58,8 @@ def weighed(env: Env, found: Found, vault: Vault, *, replace: bool) -> Iterator[
     elif ours is not None and not replace:
         yield Step((Item("env", env.name, "refused", _stays(ours, differ)),))
     else:
-        text = env.text if not wrong and VARIABLE not in env.values else _written(good)
+        as_it_is = ours is None and not wrong and VARIABLE not in env.values
+        text = env.text if as_it_is else _written({**have, **good})
         sealed = f"sealed as {envfile.NAME}; it goes before options.json and calbot.yaml."
         items = [Item("env", name, "taken", f"{_MEANS.get(name, 'an option of Calbot')}.") for name in good]
         took = Item("env", env.name, "taken", sealed)

@@ -13,6 +13,7 @@ _SHORTEST, _LONGEST = 5, 1024
 _ENDING = re.compile(r"(_R?\d{8}(T\d{6}Z?)?)*$")
 _OF_GOOGLE = re.compile(r"_?[a-v0-9]{16,}")
 """Google's own ids are of base32hex, those of imported events behind an underscore."""
+_BETWEEN = re.compile(r"[:/|,; ]")
 _OWN_NAMES = ("id", "event_id", "eventId", "iCalUID", "ical_uid", "uid", "recurringEventId")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
@@ -42,6 +43,7 @@ def spellings(listed: Iterable[str]) -> frozenset[str]:
     found: set[str] = set()
     for entry in listed:
         found.add(root(entry))
+        found |= {root(word) for word in _BETWEEN.split(entry) if len(word) >= _SHORTEST}
         for inner in _OF_GOOGLE.findall(entry):
             found |= {inner, inner.lstrip("_")}
     return frozenset(found)
@@ -73,7 +75,7 @@ def listed(content: bytes) -> frozenset[str]:
 
 def _ids(found: object) -> Iterator[str]:
     match found:
-        case str() if _is_plausible(found):
+        case str() if _is_plausible(found) or _is_of_google(found):
             yield found.strip()
         case list():
             for entry in found:
@@ -89,7 +91,7 @@ def _of_group(found: Mapping[str, object]) -> Iterator[str]:
     """Yield the ids of a group: its keys, or what stands under them, as under `processed` or a calendar's name."""
     groups = {key for key, value in found.items() if isinstance(value, list | dict)}
     for key, value in found.items():
-        inner = [*_ids(value)] if key in groups else []
+        inner = [one for one in _ids(value) if key in groups or _is_of_google(one)]
         if _is_of_google(key):
             yield key.strip()
             yield from filter(_is_of_google, inner)  # The rest tells of the event: its guests, its title.

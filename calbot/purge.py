@@ -61,7 +61,7 @@ def leaving(
     Switches are left out of it, as in a preview. `watched` are the calendars that are looked at.
     """
     there = [copy for copy in copies.all_of(tx) if copy.series is None and target in {None, copy.target}]
-    meant = [copy for copy in there if account is None or _accounts(tx, copy) == {account}]
+    meant = [copy for copy in there if account is None or _stands_on(tx, copy, account)]
     candidates = [copy for copy in meant if _can_go(tx, copy, again=account is not None)]
     known = _weighed(tx, candidates, orders, now)
     found = []
@@ -77,28 +77,27 @@ def leaving(
 
 
 def left_of(tx: Tx, account: str) -> int:
-    """Return how many copies are there that stand on this account's events alone, and are not the only ones left.
-
-    One that waits to go counts, too, where anything of the account ever stood behind it: that it alone did until a
-    person decided is known no longer.
-    """
+    """Return how many copies that stand on this account's events alone are there, and are not the only ones left."""
     return sum(
         copy.series is None
         and copy.state == "live"
-        and (_accounts(tx, copy) == {account} or (_is_going(tx, copy) and account in _accounts(tx, copy)))
+        and _stands_on(tx, copy, account)
         and not any(state in TO_STAY for state in _deletions(tx, copy))
         for copy in copies.all_of(tx)
     )
 
 
-def _accounts(tx: Tx, copy: Copy) -> set[str]:
-    """Return the accounts whose events stand behind a copy and its dates; where none does any more, those that did."""
+def _stands_on(tx: Tx, copy: Copy, account: str) -> bool:
+    """Say whether this account's events alone stand behind a copy and its dates, or did where none does any more.
+
+    Of one that waits to go it is known no longer who was the last, so it is enough that any of them did.
+    """
     behind = [one for part in (copy, *copies.dates(tx, copy.id)) for one in sourcing.sources(tx, part.id)]
-    return {one.key.account for one in behind if one.link is not None} or {one.key.account for one in behind}
-
-
-def _is_going(tx: Tx, copy: Copy) -> bool:
-    return any(deed.verb == "remove_copy" and deed.state != "held" for deed in copies.open_deeds(tx, copy.id))
+    linked, ever = {one.key.account for one in behind if one.link is not None}, {one.key.account for one in behind}
+    under_way = copies.open_deeds(tx, copy.id)
+    if not linked and any(deed.verb == "remove_copy" and deed.state != "held" for deed in under_way):
+        return account in ever
+    return (linked or ever) == {account}
 
 
 def _can_go(tx: Tx, copy: Copy, *, again: bool) -> bool:

@@ -11,6 +11,7 @@ usage() {
     cat >&2 <<'USAGE'
 Usage: tests/run.sh [STAGE] [-- PYTEST ARGUMENTS]
   default   formatting, lint, types, and every test that is not slow
+  patience  the tests that wait: hysteresis, outages, a worker that stands still
   kill      kills the process at random moments and looks for what was lost or doubled
   container builds the image and runs it as Home Assistant does (as root it installs Debian's docker.io and mmdebstrap)
   homeassistant  a real Home Assistant, newest and oldest (as root on Debian it builds them: 3 GB, three minutes)
@@ -91,6 +92,11 @@ default() {
     step "pytest" python -m pytest -n 2 --dist loadfile -m "not slow and not kill and not container and not homeassistant" "$@"
 }
 
+patience() {
+    # They wait more than they work, so several wait at once.
+    step "pytest, patience" python -m pytest -n 4 -m slow "$@"
+}
+
 kill_stage() {
     step "pytest, kill" python -m pytest -m kill "$@"
 }
@@ -125,6 +131,7 @@ if (($#)); then
 fi
 case $stage in
     default) run=default ;;
+    patience) run=patience ;;
     kill) run=kill_stage ;;
     container)
         run=container

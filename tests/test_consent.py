@@ -394,13 +394,23 @@ def test_removing_an_account_removes_its_token_file_only(tmp_path: Path) -> None
     wallet.keep(signed_in_as(ANNA))
     wallet.keep(signed_in_as(BOB))
 
-    (tmp_path / "tokens" / f"{ANNA}.renewed").write_text("left by a power cut")
     wallet.remove(ANNA)
     wallet.remove("../client")
 
     assert [path.name for path in (tmp_path / "tokens").iterdir()] == [f"{BOB}.json"]
     assert [kept.email for kept in wallet.accounts()] == [BOB]
     assert wallet.client() == OURS
+
+
+def test_an_account_is_removed_however_its_file_is_written(tmp_path: Path) -> None:
+    """Else the other file would go on signing it in."""
+    wallet = Wallet(tmp_path, Vault(tmp_path))
+    wallet.keep(signed_in_as(ANNA))
+    (tmp_path / "tokens" / f"{ANNA.upper()}.json").write_bytes(signed_in_as(ANNA).document)
+
+    wallet.remove(ANNA)
+
+    assert wallet.accounts() == ()
 
 
 def test_a_disk_that_refuses_is_said(tmp_path: Path) -> None:

@@ -212,6 +212,10 @@ def test_new_names_win_over_old_ones(tmp_path: Path) -> None:
             {"CALBOT_PUSH_PORT": "8099"},
             "CALBOT_PUSH_PORT: 8099 is the panel's port too; give one of them another number.",
         ),
+        (
+            {"CALBOT_PANEL_NAMES": "calbot.example.org, http://x"},
+            "CALBOT_PANEL_NAMES: 'http://x' is not a name; write it like calbot.example.org.",
+        ),
         ({"CALBOT_BIND": "eth0"}, "CALBOT_BIND: 'eth0' is not an IP address; write 127.0.0.1 or 0.0.0.0."),
         (
             {"CALBOT_CALENDAR_API": "localhost:1"},
@@ -416,6 +420,8 @@ def test_the_place_is_known_even_when_the_options_are_bad(tmp_path: Path) -> Non
     assert place({"CALBOT_IMAGE": "1"}).data == Path("/data")
     assert place({"CALBOT_BIND": "localhost"}).bind == "127.0.0.1"
     assert place({"CALBOT_BIND": "[::1]"}).bind == "::1"
+    names = place({"CALBOT_PANEL_NAMES": " Calbot.Example.org., b.example.org"}).panel_names
+    assert names == ("calbot.example.org", "b.example.org")
 
 
 def test_notify_names_services(tmp_path: Path) -> None:

@@ -58,6 +58,9 @@ SHAPES: list[tuple[str, object, set[str]]] = [
     ("iCalUIDs", {f"{EVENT}@google.com": 5, "a@example.org": {"x": 1}}, {f"{EVENT}@google.com", "a@example.org"}),
     ("ids that somebody chose", {"dinner": "2026-11-20"}, {"dinner"}),
     ("single dates", [A_DAY], {A_DAY}),
+    ("records by names of their own", [{"google_event_id": EVENT}, {"event": OTHER, "at": 1.5}], {EVENT, OTHER}),
+    ("by title", {"Dinner with Bob": EVENT}, {EVENT}),
+    ("what Python shows", [f"('{EVENT}', 'bob')"], {f"('{EVENT}', 'bob')"}),
 ]  # fmt: skip
 
 
@@ -132,6 +135,14 @@ def test_an_entry_names_no_other_event() -> None:
     ]
     assert [one.id for one in strangers if names_of(one) & entries] == []
     assert root("_20261120") == "_20261120"
+
+
+def test_an_entry_may_name_a_calendar_before_an_event_of_elsewhere() -> None:
+    """Its iCalUID is not like one of Google's, and neither is an id that somebody chose."""
+    outlook = "040000008200E00074C5B7101A82E00800000000"
+    named = spellings([f"primary:{outlook}", f"{ANNA}/dinner1"])
+
+    assert named >= names_of(Event(id="dinner1", etag="1", ical_uid=outlook))
 
 
 def test_ids_that_somebody_chose_are_found_by_their_icaluid_too() -> None:

@@ -495,3 +495,30 @@ def test_no_key_is_dropped_that_a_file_still_needs(tmp_path: Path) -> None:
     rotation.rotate(tmp_path, Beside(tmp_path))
 
     assert len(kept_keys(tmp_path)) == 2 and all_read(tmp_path, said) == said
+
+
+def test_a_key_file_with_a_byte_order_mark_is_a_key_file(tmp_path: Path) -> None:
+    """An editor may have put it there; the key is not to be taken for damaged, and replaced."""
+    path, vault = tmp_path / "tokens" / f"{BOB}.json", Vault(tmp_path)
+    vault.write(path, BOB, b"{}")
+    (tmp_path / KEY_FILE).write_bytes(b"\xef\xbb\xbf" + (tmp_path / KEY_FILE).read_bytes())
+
+    assert vault.read(path, BOB) == b"{}"
+
+
+def test_nobody_writes_while_a_file_is_changed(tmp_path: Path) -> None:
+    """What a person has signed in with meanwhile comes after it, and stays."""
+    path, vault = tmp_path / "tokens" / f"{BOB}.json", Vault(tmp_path)
+    vault.write(path, BOB, b"first")
+    person = threading.Thread(target=vault.write, args=(path, BOB, b"by a person"))
+
+    def changed(content: bytes) -> bytes:
+        person.start()
+        person.join(0.2)
+        assert person.is_alive() and content == b"first"
+        return b"renewed"
+
+    done = vault.change(path, BOB, changed)
+    person.join()
+
+    assert done and vault.read(path, BOB) == b"by a person"

@@ -67,12 +67,12 @@ class Alerts:
         with self._lock:
             judged = judge(self._memory, health, snapshot, self._clock.now())
             self._memory = judged.memory
+            for message in judged.messages:  # Before it counts as told: a crash in between tells it twice, not never.
+                self._send(message)
             if judged.is_news:
                 self._announce(judged)
             if self._unwritten and self._clock.monotonic() >= self._write_at:
                 self._write()
-        for message in judged.messages:
-            self._send(message)
 
     def acknowledge(self, alert: str | None) -> bool:
         """Take it that people know of the alert with this id, or of all; return False when there is none."""

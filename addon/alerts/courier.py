@@ -2,13 +2,13 @@
 
 import collections
 import logging
-import queue
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from addon.alerts.judge import Message
+from addon.alerts.owed import Messages, Owed
 from calbot.errors import CalbotError
 from calbot.ports import Clock
 from calbot.secrecy import cleaned
@@ -69,9 +69,18 @@ class Tried:
 class Courier:
     """`post` from any thread, it only posts; `step` is what the channels' threads do over and over."""
 
-    def __init__(self, channels: tuple[Channel, ...], clock: Clock, notes: Notes | None = None) -> None:
-        self._roads = [_Road(channel, clock, notes) for channel in channels]
+    def __init__(
+        self, channels: tuple[Channel, ...], clock: Clock, notes: Notes | None = None, owed: Owed | None = None
+    ) -> None:
+        self._roads = [_Road(channel, clock, notes, self._keep) for channel in channels]
         self._clock = clock
+        self._owed = owed
+
+    def open(self) -> None:
+        """Take up what an earlier run could not bring. Raises StoreError."""
+        left = self._owed.open() if self._owed is not None else {}
+        for road in self._roads:
+            road.take_up(left.get(road.channel.name, ()))
 
     def works(self) -> dict[str, bool | None]:
         """Return each channel by name: whether the last message arrived, None where nothing is known yet."""
@@ -81,6 +90,11 @@ class Courier:
         """Let a message go to every channel."""
         for road in self._roads:
             road.post(message)
+        self._keep()
+
+    def owed(self) -> Messages:
+        """Return by the channel's name what has not arrived and is not given up."""
+        return {road.channel.name: road.owed for road in self._roads}
 
     def complaints(self) -> dict[str, str]:
         """Return, by the channel's name, why the last message did not arrive or the next one will not."""
@@ -106,6 +120,11 @@ class Courier:
         """Deliver on each channel what is due, one channel after the other."""
         for road in self._roads:
             road.step()
+
+
+    def _keep(self) -> None:
+        if self._owed is not None:
+            self._owed.keep(self.owed)
 
 
 class _Test:
@@ -137,27 +156,40 @@ class _Test:
 class _Road:
     """One channel, and what waits for it. `complaint` is what people are shown."""
 
-    def __init__(self, channel: Channel, clock: Clock, notes: Notes | None) -> None:
+    def __init__(self, channel: Channel, clock: Clock, notes: Notes | None, settled: Callable[[], None]) -> None:
         self.channel = channel
+        self._settled = settled
         self._notes = notes
         self._note = ""
         self._clock = clock
         self.complaint = ""
         self.has_arrived = False
         self._test: _Test | None = None
-        self._posted: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self._posted: collections.deque[Message] = collections.deque(maxlen=MOST_WAITING)
         self._waiting: collections.deque[Message] = collections.deque(maxlen=MOST_WAITING)
         self._tries = 0
         self._at = 0.0
         self._check_at = clock.monotonic() + FIRST_CHECK
         self._is_warned = self._is_unfit = False
+        self._moving = threading.Lock()  # What is owed can be asked for at any time.
         self._busy = threading.Lock()  # A channel need not be made for two threads.
         self._woken = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"courier-{channel.name}", daemon=True)
 
+    @property
+    def owed(self) -> tuple[Message, ...]:
+        with self._moving:
+            return (*self._waiting, *self._posted)
+
     def post(self, message: Message) -> None:
-        self._posted.put(message)
+        with self._moving:
+            self._posted.append(message)
+        self._woken.set()
+
+    def take_up(self, messages: tuple[Message, ...]) -> None:
+        with self._moving:
+            self._posted.extendleft(reversed(messages))
         self._woken.set()
 
     def start(self) -> None:
@@ -169,8 +201,9 @@ class _Road:
 
     def step(self) -> None:
         """Take what was posted, and deliver what is due; else have a look whether it could be delivered."""
-        while not self._posted.empty():
-            self._waiting.append(self._posted.get())
+        with self._moving:
+            self._waiting.extend(self._posted)
+            self._posted.clear()
         with self._busy:
             if not self._waiting and self._check_at <= self._clock.monotonic():
                 self._check()
@@ -211,16 +244,21 @@ class _Road:
         why = self._trouble_with(lambda: self.channel.send(message))
         if not why:
             self._arrived()
-            self._waiting.popleft()
-            self._tries, self._at = 0, 0.0
+            self._settle()
             return
         self._complain(why)
         if self._tries == len(RETRIES):
-            self._waiting.popleft()
-            self._tries, self._at = 0, 0.0
+            self._settle()
             return
         self._at = self._clock.monotonic() + RETRIES[self._tries]
         self._tries += 1
+
+    def _settle(self) -> None:
+        """Owe the first of what waits no longer: it has arrived, or is given up."""
+        with self._moving:
+            self._waiting.popleft()
+        self._tries, self._at = 0, 0.0
+        self._settled()
 
     def _trouble_with(self, deed: Callable[[], None]) -> str:
         """Do it; return a sentence when it does not work."""

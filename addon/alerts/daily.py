@@ -103,12 +103,12 @@ class Daily:
             self._told = today
             return
         self._told = today
+        self._send(message)
         try:
             with self._database.write() as tx:
                 switches.remember(tx, _FACT, self._note(self._at))
         except StoreError as error:  # A full disk keeps nobody from hearing of it.
             log.debug("%s", error)
-        self._send(message)
 
     def _note(self, at: dt.time) -> str:
         return msgspec.json.encode(Told(at, self._told)).decode()

@@ -2,7 +2,8 @@
 
 import ipaddress
 import logging
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -28,7 +29,8 @@ _CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
     "frame-ancestors 'self'; base-uri 'none'; form-action 'self'"
 )
-_LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")
+_AT_HOME = re.compile(r"[a-z0-9_-]+|[a-z0-9_.-]+\.(local|home\.arpa|lan|internal)")
+"""Names that nobody can buy, so that no web site is called so: of one word, or of a house's own network."""
 
 
 class Watched(Protocol):
@@ -50,7 +52,7 @@ def panel(
     outcomes: Callable[[], Sequence[Outgoing]],
     options: Sequence[tuple[str, str, str]],
     time_zone: str,
-    bind: str,
+    names: Collection[str] = (),
     only_peer: str | None = None,
     sign_in: Pages | None = None,
     deeds: DeedPages | None = None,
@@ -59,8 +61,9 @@ def panel(
     """Return the panel's WSGI application.
 
     `outcomes` gives the latest rows of the outbox, both streams, in any order. `options` are key, value and
-    origin of each setting. `only_peer` is the one address that may see pages (the Supervisor's); without it,
-    and bound to loopback, only requests that name this machine are answered, whatever a stranger's DNS says.
+    origin of each setting. `only_peer` is the one address that may see pages (the Supervisor's). Without it only
+    requests are answered that name this machine by an address, by a name of the house, or by one of `names`: a web
+    site whose DNS leads here (rebinding) drives nothing through somebody's browser.
     """
     app = Flask(__name__, static_url_path="/static")
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
@@ -69,7 +72,6 @@ def panel(
     if deeds is not None:
         app.register_blueprint(deeds.blueprint())
     zone = ZoneInfo(time_zone)
-    local_only = only_peer is None and ipaddress.ip_address(bind).is_loopback
 
     @app.before_request
     def refuse_strangers() -> None:
@@ -78,9 +80,8 @@ def panel(
             loopback = peer.startswith("127.") or peer == "::1"
             if not (loopback and request.path in FOR_MACHINES):
                 abort(403, "This page is open only through Home Assistant.")
-        name = request.environ.get("HTTP_HOST", "localhost")
-        if local_only and _without_port(name) not in _LOCAL_NAMES:
-            abort(403, "This page answers only to localhost. To reach it from elsewhere, set CALBOT_BIND.")
+        if only_peer is None and not _is_ours(request.environ.get("HTTP_HOST", "localhost"), names):
+            abort(403, "Calbot does not know this name for itself. If it is right, add it to CALBOT_PANEL_NAMES.")
 
     @app.after_request
     def protect(response: Response) -> Response:
@@ -157,6 +158,13 @@ def panel(
     return app
 
 
-def _without_port(host: str) -> str:
-    name, _, port = host.rpartition(":")
-    return (name if name and port.isdigit() else host).lower()
+def _is_ours(host: str, names: Collection[str]) -> bool:
+    """Say whether a `Host` names this machine, and not a web site that somebody was led to."""
+    head, _, port = host.lower().rpartition(":")
+    name = (head if head and port.isdigit() else host.lower()).rstrip(".")
+    if name in names or _AT_HOME.fullmatch(name):
+        return True
+    try:
+        return bool(ipaddress.ip_address(name.removeprefix("[").removesuffix("]")))
+    except ValueError:
+        return False

@@ -3,16 +3,20 @@
 import logging
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
 from addon.alerts.channels import NotifyService, PersistentNotification, channels
 from addon.alerts.courier import CHECK_SECONDS, MOST_WAITING, RETRIES, TEST, Channel, Courier, Tried
 from addon.alerts.judge import Message
+from addon.alerts.owed import Owed
 from addon.supervisor import Supervisor
 from calbot.clock import SystemClock, SystemRandom
 from calbot.errors import CalbotError
 from calbot.secrecy import remember
+from calbot.store import switches
+from calbot.store.database import Database
 from tests.household import NOON
 from tests.service.running import wait_for
 from tests.simulation.machine import VirtualClock
@@ -298,3 +302,48 @@ def test_a_notification_shows_what_was_meant() -> None:
     shown = "The calendar \\!\\[x\\](https://example.org/x.png) \\<b\\>bold\\</b\\>\n\n"
     assert sent[0]["message"] == f"{shown}Install it: https://example.org/a_b?c=d_e"
     assert sent[1] == {"title": "Title", "message": text}
+
+
+def test_a_crash_loses_no_message_and_doubles_none(tmp_path: Path) -> None:
+    """What has arrived by one way and not by the other comes by that one alone, in order, before what is new."""
+    store, clock = Database(tmp_path), VirtualClock(NOON)
+    store.open()
+    well, broken = Pigeon(), Pigeon("broken")
+    broken.error = CalbotError("Home Assistant may be starting.")
+    courier = Courier((well, broken), clock, owed=Owed(store))
+    courier.open()
+    for message in (DISK, SOLVED):
+        courier.post(message)
+    courier.step()
+    store.close()
+
+    store.open()
+    early = Message(kind="disk", title="Calbot cannot write", text="Told before the store is open.")
+    broken.error = None
+    again = Courier((well, broken), clock, owed=Owed(store))
+    again.post(early)
+    again.open()
+    again.step()
+    third = Courier((well, broken), clock, owed=Owed(store))
+    third.open()
+    third.step()
+    store.close()
+
+    assert well.brought == [DISK, SOLVED, early] and broken.brought == [DISK, SOLVED, early]
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"pigeon": 7}', '{"nobody": [{"kind": "a", "title": "b", "text": "c"}]}'])
+def test_what_was_owed_to_nobody_stops_nothing(tmp_path: Path, text: str) -> None:
+    """A note of another version, or of a way that is no longer there."""
+    store, pigeon = Database(tmp_path), Pigeon()
+    store.open()
+    with store.write() as tx:
+        switches.remember(tx, "owed", text)
+    courier = Courier((pigeon,), VirtualClock(NOON), owed=Owed(store))
+
+    courier.open()
+    courier.post(DISK)
+    courier.step()
+    store.close()
+
+    assert pigeon.brought == [DISK]

@@ -323,3 +323,22 @@ def test_a_rotation_that_leaves_something_out_is_5(terminal: Terminal, data: Pat
 
     assert ended.exit_code == 5 and f"tokens/{BOB}.json cannot be opened" in ended.stderr
     assert len((data / KEY_FILE).read_text().split()) == 2
+
+
+@pytest.mark.parametrize("remove", [[], ["--remove"]])
+def test_what_is_encrypted_is_not_encrypted_again(terminal: Terminal, data: Path, remove: list[str]) -> None:
+    """Its token may look like a setting; twice done, the settings and their backup would both be gone."""
+    keep(data, "A=1\n")
+    before = (data / NAME).read_bytes()
+    ended = terminal.run("env", "encrypt", str(data / NAME), *remove)
+
+    assert before.endswith(b"=\n") and ended.exit_code == 2 and "encrypted already" in ended.stderr
+    assert (data / NAME).read_bytes() == before and not (data / BACKUP).exists()
+
+
+def test_a_file_is_not_said_to_be_written_when_json_is_printed(terminal: Terminal, data: Path) -> None:
+    """One or the other."""
+    keep(data)
+    ended = terminal.run("env", "decrypt", "--json", "--to", str(data / "plain"))
+
+    assert ended.exit_code == 2 and SECRET not in ended.output and not (data / "plain").exists()

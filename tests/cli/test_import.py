@@ -407,10 +407,10 @@ def test_a_token_that_may_send_mail_goes_on_sending(scene: Scene) -> None:
 
 
 def test_our_own_settings_stay_and_what_differs_is_named(scene: Scene) -> None:
-    """Names, never values; --replace takes the bot's and keeps ours as the backup."""
+    """Names, never values; --replace takes the bot's, leaves what it does not say, and keeps ours as the backup."""
     scene.bot.env(INVITE_EMAIL=BOB, ENABLE_AUTO_INVITE="false")
     scene.data.mkdir()
-    text = f"INVITE_EMAIL={CAROL}\nENABLE_AUTO_INVITE=false\n"
+    text = f"INVITE_EMAIL={CAROL}\nENABLE_AUTO_INVITE=false\nMQTT_PASSWORD='ours # \\n'\n"
     (scene.data / ".env.encrypted").write_bytes(scene.vault.encrypt(text.encode()))
 
     report, stays = scene.run(), scene.settings()
@@ -418,7 +418,8 @@ def test_our_own_settings_stay_and_what_differs_is_named(scene: Scene) -> None:
 
     assert report.exit_code == 1 and stays["INVITE_EMAIL"] == CAROL
     assert "of INVITE_EMAIL." in report.stderr and "ENABLE" not in report.stderr and CAROL not in report.output
-    assert replaced.exit_code == 0 and now["INVITE_EMAIL"] == BOB
+    assert replaced.exit_code == 0
+    assert now == {"INVITE_EMAIL": BOB, "ENABLE_AUTO_INVITE": "false", "MQTT_PASSWORD": r"ours # \n"}
     assert scene.vault.decrypt((scene.data / ".env.encrypted.bak").read_bytes()).decode() == text
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import re
+import sqlite3
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
@@ -91,6 +92,13 @@ def street(data: Path, certificates: Path) -> Iterator[Street]:
             yield Street(service, google, listener, hook, broken, server, sendgrid, environment)
 
 
+def owed(road: Street) -> set[str]:
+    """The ways by which something has still to arrive, as the store has it."""
+    with contextlib.closing(sqlite3.connect(f"file:{road.service.data}/calbot.db?mode=ro", uri=True)) as store:
+        (text,) = store.execute("SELECT value FROM meta WHERE key = 'owed'").fetchone()
+    return {way for way, messages in json.loads(text).items() if messages}
+
+
 @pytest.fixture
 def road(tmp_path: Path) -> Iterator[Street]:
     """A household with every kind of way, not started yet."""
@@ -148,6 +156,25 @@ def test_a_way_that_hangs_holds_up_neither_the_others_nor_the_stop(road: Street)
     code, seconds = road.service.stop()
 
     assert code == 0 and seconds < 5
+
+
+def test_what_could_not_be_brought_before_a_crash_is_brought_after_it(road: Street) -> None:
+    """By the way that had no answer alone; by the others it has arrived."""
+    road.hook.hangs.set()
+    road.begin()
+    road.trouble()
+    wait_for(lambda: all(road.titles()[way] == [TITLE] for way in ("server", "sendgrid", "gmail")), 20, "the others")
+    wait_for(lambda: owed(road) == {"form", "json"}, 10, "what arrived to be crossed out")
+
+    road.service.kill()
+    road.hook.hangs.clear()
+    road.begin()
+    wait_for(lambda: len(road.titles()["hook"]) == 2, 30, "the second try")
+    road.service.stop()
+    road.begin()
+    wait_for(lambda: road.service.log().count("Status: problem") == 3, 20, "the third look at it")
+
+    assert road.titles() == {"hook": [TITLE, TITLE]} | {way: [TITLE] for way in ("server", "sendgrid", "gmail")}
 
 
 def test_a_test_is_sent_through_the_running_service(road: Street) -> None:

@@ -6,6 +6,8 @@ import sqlite3
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.kuma import monitor
 from tests.service.running import ANNA, BOB, Listener, Service, house, wait_for
 from tests.supervisor.server import TOKEN, FakeSupervisor
@@ -25,6 +27,7 @@ def said(listener: Listener, kind: str) -> list[str | None]:
     return [one.get("reason") for one in listener.payloads("calbot/event/system") if one["event_type"] == kind]
 
 
+@pytest.mark.slow
 def test_a_worker_that_hangs_is_down_outside_while_the_others_go_on(tmp_path: Path) -> None:
     """An answer that drips keeps the worker: `/health` is 503 and the monitor hears `down`, and Anna's are invited."""
     with (
@@ -55,6 +58,7 @@ def test_a_worker_that_hangs_is_down_outside_while_the_others_go_on(tmp_path: Pa
         assert code == 0 and seconds < 5 and kuma.url() not in service.log()
 
 
+@pytest.mark.slow
 def test_a_revoked_sign_in_is_one_alert_and_resumes_where_it_was(tmp_path: Path) -> None:
     """However often it is looked for; the other account goes on inviting; nothing that happened meanwhile is lost."""
     with (

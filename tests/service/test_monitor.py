@@ -169,6 +169,7 @@ def stopped(process: subprocess.Popen[bytes], number: int = signal.SIGTERM) -> t
     return process.wait(10), time.monotonic() - began
 
 
+@pytest.mark.slow
 def test_an_outage_is_told_once_and_its_end_once(house: House) -> None:
     """By the way that the options name, also when the monitor is started anew in the middle of it."""
     with house.watching() as process:

@@ -181,8 +181,8 @@ class Browser:
         except urllib.error.HTTPError as error:
             content = error.read() + str(error.headers).encode()
             error.close()
-        self.seen[f"page {len(self.seen)}, {path}"] = content
-        return content.decode()
+        self.seen[f"page {len(self.seen)}, {path}"] = bytes(content)
+        return str(content.decode())
 
     def sign_in(self, pasted: str | None = None) -> str:
         """Go through Google's consent page as the panel leads there; return the address that was pasted."""
@@ -236,7 +236,7 @@ def pasted_login(service: Service, environment: dict[str, str], *words: str) -> 
 
 def code_in(address: str) -> str:
     """Return the code in the address that the browser landed on."""
-    return urllib.parse.parse_qs(urllib.parse.urlsplit(address).query)["code"][0]
+    return str(urllib.parse.parse_qs(urllib.parse.urlsplit(address).query)["code"][0])
 
 
 def of_google(google: GoogleServer) -> dict[str, str]:

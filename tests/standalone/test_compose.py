@@ -290,6 +290,7 @@ def test_the_broker_wants_its_password(place: Path) -> None:
     here = {"/tmp/": f"{place}/tmp/", "/mosquitto/config/": f"{place}/config/", "/mosquitto/data/": f"{place}/data/"}
     given = (FOLDER / "mosquitto.conf").read_text("utf-8").replace("listener 1883", f"listener {port}")
     (place / "config/mosquitto.conf").write_text(_moved(given, here))
+    (place / "config/mosquitto.conf").chmod(0o644)  # whatever the umask: the broker is another user
     environment = {
         **{name: _moved(f"{value}/", here).rstrip("/") for name, value in service["environment"].items()},
         "PATH": f"{os.environ['PATH']}:/usr/sbin",

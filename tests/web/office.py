@@ -67,7 +67,6 @@ class Office:
             outcomes=self.outcomes,
             options=(),
             time_zone="Europe/Berlin",
-            bind="127.0.0.1",
             deeds=self.pages,
         )
         self.browser: FlaskClient = self.app.test_client()

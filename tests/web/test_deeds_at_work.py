@@ -50,7 +50,6 @@ class Panel:
             outcomes=self.outcomes,
             options=(),
             time_zone="Europe/Berlin",
-            bind="127.0.0.1",
             deeds=pages,
         )
         self.browser: FlaskClient = app.test_client()

@@ -97,7 +97,6 @@ class House:
             outcomes=tuple,
             options=(),
             time_zone="Europe/Berlin",
-            bind="127.0.0.1",
             only_peer=only_peer,
             sign_in=self.pages,
         )

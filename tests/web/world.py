@@ -92,7 +92,7 @@ def example_panel(
     mqtt_problem: str | None = None,
     outcomes: Callable[[], Sequence[Outgoing]] = lambda: (),
     options: Sequence[tuple[str, str, str]] = (),
-    bind: str = "127.0.0.1",
+    names: Sequence[str] = (),
     only_peer: str | None = None,
 ) -> Flask:
     """Return the panel of the example household, or of the one that is given."""
@@ -105,7 +105,7 @@ def example_panel(
         outcomes=outcomes,
         options=options,
         time_zone="Europe/Berlin",
-        bind=bind,
+        names=names,
         only_peer=only_peer,
     )
 
