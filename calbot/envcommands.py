@@ -43,7 +43,9 @@ def encrypt(here: Here, file: Path | None, *, remove: bool) -> None:
         _end(f"There is no .env here and none in {data}; name the file: calbot env encrypt FILE", NOT_FOUND)
     text = _plain(file)
     if vault.is_sealed(file):
-        _end(f"{file} is encrypted already; nothing was changed. An earlier bot's is taken over by calbot import.", USAGE)
+        _end(
+            f"{file} is encrypted already; nothing was changed. An earlier bot's is taken over by calbot import.", USAGE
+        )
     count = len(envfile.parsed(text, str(file)))
     envfile.store(data, vault, text)
     reports.say(f"{_settings(count)} of {file} encrypted in {data / NAME}; read back, all the same.")

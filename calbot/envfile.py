@@ -146,6 +146,8 @@ def store(data: Path, vault: Vault, text: str) -> None:
         except Locked:  # The backup can be opened, so it stays; nobody may ever miss this one, but who knows.
             path.replace(data / ASIDE)
             before = None
+        if before == text:  # Else the backup, too, would be what is there already.
+            return
         token = vault.encrypt(content)
         if vault.decrypt(token) != content:
             raise Locked("What was encrypted cannot be decrypted again; nothing was changed.")

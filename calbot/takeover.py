@@ -67,7 +67,7 @@ class Env:
 
 @dataclass(frozen=True, slots=True)
 class Processed:
-    """The ids and iCalUIDs of the bot's list, as they stand there."""
+    """The ids and iCalUIDs of the bot's list, as they stand there; of all its lists, where it left several."""
 
     name: str
     ids: frozenset[str] = field(repr=False)
@@ -234,15 +234,14 @@ def _processed(
             troubles.append(Trouble("processed", "PROCESSED_FILE", text))
             return None
         where = [(named.parent, named)]
-    for top, path in where:
-        if not os.path.lexists(path):
-            continue
+    lists: list[frozenset[str]] = []
+    there = [(top, path) for top, path in where if os.path.lexists(path)]
+    for top, path in there:
         try:
-            return Processed(path.name, processed.listed(_content(path, top, processed.LARGEST)))
+            lists.append(processed.listed(_content(path, top, processed.LARGEST)))
         except (Unusable, processed.NoList) as error:
             troubles.append(Trouble("processed", path.name, f"{error}."))
-            return None
-    return None
+    return Processed(there[0][1].name, frozenset().union(*lists)) if lists else None
 
 
 def _sign_in(

@@ -194,7 +194,7 @@ class Vault:
     def is_sealed(self, path: Path) -> bool:
         """Say whether a file is a sealed document or a bare token. Raises OSError."""
         found = _content(path)
-        return _sealed(found) is not None or found.startswith(_TOKEN)
+        return _sealed(found) is not None or found.strip().startswith(_TOKEN)
 
     def is_behind(self, path: Path) -> bool:
         """Say whether another key than the one in force opens a sealed file. Raises Locked, OSError."""

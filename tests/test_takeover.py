@@ -154,6 +154,19 @@ def test_ids_that_somebody_chose_are_found_by_their_icaluid_too() -> None:
     assert all(not names.isdisjoint(entry) for names in known for entry in entries)
 
 
+def test_of_several_lists_every_one_counts(bot: EarlierBot) -> None:
+    """One may be left of another time, and be empty; one that cannot be read is named."""
+    bot.processed([])
+    for folder, content in (("data", json.dumps([EVENT])), ("old", json.dumps([OTHER])), ("older", "[")):
+        (bot.folder / folder).mkdir()
+        (bot.folder / folder / "processed_events.json").write_text(content)
+
+    found = read(bot)
+
+    assert found.processed is not None and found.processed.ids == {EVENT, OTHER}
+    assert [name for name, _ in told(found)] == ["processed_events.json"]
+
+
 # The directory
 
 

@@ -522,3 +522,14 @@ def test_nobody_writes_while_a_file_is_changed(tmp_path: Path) -> None:
     person.join()
 
     assert done and vault.read(path, BOB) == b"by a person"
+
+
+def test_a_rotation_takes_blanks_around_a_token_along(tmp_path: Path) -> None:
+    """What could be opened before can be opened after it: the old key is not dropped too soon."""
+    vault = Vault(tmp_path)
+    (tmp_path / envfile.NAME).write_bytes(b"\n " + vault.encrypt(b"A=1") + b" \n")
+
+    done = rotation.rotate(tmp_path, vault)
+
+    found = envfile.opened(tmp_path, vault)
+    assert done.renewed == (envfile.NAME,) and found is not None and found.text == "A=1"

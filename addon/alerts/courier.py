@@ -20,6 +20,7 @@ MOST_WAITING = 50
 LOOK_SECONDS = 5.0
 FIRST_CHECK, CHECK_SECONDS = 2.0, 60.0
 """Seconds after a start, and between looks: the start itself has better things to do than to load apprise."""
+FAREWELL_SECONDS = 1.0
 TEST_SECONDS = 45.0
 PAGE_PATIENCE = 2.0
 """Seconds that a browser waits for the tests; the page shows later ones when it is looked at again."""
@@ -112,9 +113,12 @@ class Courier:
             road.start()
 
     def stop(self) -> None:
-        """End; what is under way is not waited for."""
+        """End, after a moment for what is under way: an answer that nobody heard lets the alert come twice."""
         for road in self._roads:
             road.stop()
+        deadline = self._clock.monotonic() + FAREWELL_SECONDS
+        for road in self._roads:
+            road.wait(max(0.0, deadline - self._clock.monotonic()))
 
     def step(self) -> None:
         """Deliver on each channel what is due, one channel after the other."""
@@ -198,6 +202,10 @@ class _Road:
     def stop(self) -> None:
         self._stopping.set()
         self._woken.set()
+
+    def wait(self, seconds: float) -> None:
+        if self._thread.is_alive():
+            self._thread.join(seconds)
 
     def step(self) -> None:
         """Take what was posted, and deliver what is due; else have a look whether it could be delivered."""

@@ -50,7 +50,7 @@ def rows(
 
 def ending(one: Kept, now: float, zone: ZoneInfo, what: str = "the sign-in of") -> str:
     """Return the sentence about a consent that Google ends soon; nothing where it does not."""
-    if not one.usable or one.expires_at is None or one.expires_at - now > SOON:
+    if not one.usable or one.expires_at is None or _is_over(one, now) or one.expires_at - now > SOON:
         return ""
     return (
         f"Google ends {what} {one.email} on {moment(one.expires_at, now, zone)}, because your project is in "
@@ -58,11 +58,14 @@ def ending(one: Kept, now: float, zone: ZoneInfo, what: str = "the sign-in of") 
     )
 
 
+def _is_over(one: Kept, now: float) -> bool:
+    return one.expires_at is not None and one.expires_at <= now
+
+
 def _mail(one: Kept | None, now: float) -> Literal["no", "yes", "again"]:
     if one is None:
         return "no"
-    over = one.expires_at is not None and one.expires_at <= now
-    return "yes" if one.usable and not one.missing and not over else "again"
+    return "yes" if one.usable and not one.missing and not _is_over(one, now) else "again"
 
 
 def _row(one: Kept, status: AccountStatus | None, now: float, zone: ZoneInfo) -> Row:
@@ -70,7 +73,7 @@ def _row(one: Kept, status: AccountStatus | None, now: float, zone: ZoneInfo) ->
     if not one.usable:
         text = "Its sign-in cannot be opened here: sign in again."
         return replace(row, tone="bad", state="Sign in again", text=text, usable=False)
-    if status is not None and not status.signed_in:
+    if _is_over(one, now) or (status is not None and not status.signed_in):
         return replace(row, tone="bad", state="Sign in again", text="Google no longer accepts this sign-in.")
     if one.missing:
         text = f"On Google’s page not every box was ticked: {', '.join(f'“{box}”' for box in one.missing)}."

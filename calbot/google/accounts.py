@@ -1,5 +1,6 @@
 """The signed-in accounts: token files in the data directory, each read into its own client."""
 
+import contextlib
 import logging
 from collections.abc import Callable
 from functools import partial
@@ -145,11 +146,12 @@ class GoogleAccounts:
         try:
             for path in sorted(self._directory.glob("*.json")):
                 if "@" in path.stem:
-                    email, stat, known = path.stem.lower(), path.stat(), self._files.get(path.stem.lower())
-                    mark = (stat.st_ctime_ns, stat.st_size)
-                    same = known is not None and (known.path, known.mark) == (path, mark)
-                    found[email] = known if known is not None and same else _File(path, mark, self._read(path))
-        except OSError:  # A file went while we looked; the next look is a second away.
+                    with contextlib.suppress(FileNotFoundError):  # It went while we looked, or is a link to nowhere.
+                        email, stat, known = path.stem.lower(), path.stat(), self._files.get(path.stem.lower())
+                        mark = (stat.st_ctime_ns, stat.st_size)
+                        same = known is not None and (known.path, known.mark) == (path, mark)
+                        found[email] = known if known is not None and same else _File(path, mark, self._read(path))
+        except OSError:  # The next look is a second away.
             return self._files
         self._files = found
         return found

@@ -173,4 +173,4 @@ def _complain(error: HttpError | CalbotError, sender: str) -> NoReturn:
 
 
 def _remedy(sender: str) -> str:
-    return f"run: calbot accounts mail {sender}"
+    return f"allow it on the panel’s page Accounts, or run: calbot accounts mail {sender}"

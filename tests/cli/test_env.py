@@ -342,3 +342,14 @@ def test_a_file_is_not_said_to_be_written_when_json_is_printed(terminal: Termina
     ended = terminal.run("env", "decrypt", "--json", "--to", str(data / "plain"))
 
     assert ended.exit_code == 2 and SECRET not in ended.output and not (data / "plain").exists()
+
+
+def test_encrypting_the_same_again_keeps_the_backup(terminal: Terminal, data: Path) -> None:
+    """As whoever is told to run it again with --remove does."""
+    keep(data, "A=1\n")
+    (data / ".env").write_text(TEXT)
+    ended = [terminal.run("env", "encrypt", str(data / ".env"), *more).exit_code for more in ([], ["--remove"])]
+
+    assert ended == [0, 0] and not (data / ".env").exists()
+    assert Vault(data).decrypt((data / BACKUP).read_bytes()) == b"A=1\n"
+    assert Vault(data).decrypt((data / NAME).read_bytes()).decode() == TEXT

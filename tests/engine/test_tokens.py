@@ -279,3 +279,14 @@ def test_when_a_sign_in_ends_is_read_from_its_file(data: Path, google: GoogleSer
 
     assert before is None and accounts.sign_in_ends(ANNA) == 1234567.5
     assert accounts.sign_in_ends(BOB) is None
+
+
+def test_a_link_that_leads_nowhere_hides_no_account(data: Path, google: GoogleServer) -> None:
+    """Neither one that is there, nor one that signs in later."""
+    signed_in(data, google)
+    (data / "tokens" / "nobody@example.com.json").symlink_to("nowhere")
+    accounts = reader(data, google)
+    before = accounts.emails()
+    (data / "tokens" / f"{BOB}.json").write_text(json.dumps(google.token_document(BOB)))
+
+    assert (before, accounts.emails()) == ((ANNA,), (ANNA, BOB))

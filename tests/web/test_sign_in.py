@@ -514,6 +514,14 @@ def test_mail_is_ended_alone_and_goes_with_its_account(house: House) -> None:
     assert house.wallet.mail_senders() == (BOB,) and [one.email for one in house.wallet.accounts()] == [BOB]
 
 
+def test_a_sign_in_that_is_over_is_not_said_to_end(house: House) -> None:
+    """Its day has passed, so there is nothing left but to sign in again."""
+    house.signed_in(ANNA, expires=NOW - 1)
+    page, status = house.browser.get("/accounts").text, house.browser.get("/").text
+
+    assert "Google no longer accepts this sign-in" in page and "Google ends" not in page + status
+
+
 def test_a_mail_consent_that_ends_or_cannot_be_opened_is_said(house: House) -> None:
     """In seven days with Testing; at once without its key; also where the calendars are not signed in."""
     house.signed_in(ANNA)
