@@ -73,7 +73,7 @@ def judged(snapshot: Snapshot, now: float, *, watch_silent: float, ping: float |
             bound = 2 * calendar.every + PATIENCE
             if now - (calendar.last_success or 0.0) > bound:
                 text = f"The calendar {calendar.name or calendar.key.calendar} of {account.email} was not read lately."
-                young = now - snapshot.started_at <= bound
+                young = account.syncing or now - snapshot.started_at <= bound
                 return Look(up=None if young else False, text=text, ping=ping)
         if account.waiting_since is not None and not account.paused:
             waited = now - max(account.waiting_since, snapshot.started_at)

@@ -14,6 +14,7 @@ from pathlib import Path
 from bench import figures, household, programs
 from bench.figures import Figure, Memory
 from bench.programs import Google
+from tests import kuma
 
 ANNA, BOB = "anna@example.com", "bob@example.com"
 OPTIONS = {"invite_emails": ["carol@example.com"]}
@@ -138,13 +139,22 @@ def _again(google: Google, times: int) -> list[float]:
 
 
 def _idle(google: Google, seconds: float) -> Memory:
-    with household.calbot(
-        accounts=google.accounts,
-        calendar_api=google.calendar_api,
-        token_uri=google.token_uri,
-        options=OPTIONS,
-        push_url="",
-    ) as service:
+    """Tell the memory with all that can be on, but apprise: push, panel, MQTT, report, heartbeat, mail by Gmail."""
+    with (
+        kuma.monitor() as monitor,
+        household.calbot(
+            accounts=google.accounts,
+            calendar_api=google.calendar_api,
+            token_uri=google.token_uri,
+            options={
+                **OPTIONS,
+                "report_at": "07:00",
+                "heartbeat_url": monitor.url(),
+                "alerts": [{"gmail": {"from": ANNA}}],
+            },
+            push_url="",
+        ) as service,
+    ):
         assert programs.until(service.is_online, 20), "it did not come online"
         assert programs.until(service.health, 20, every=0.2), "its panel does not answer"
         time.sleep(seconds)

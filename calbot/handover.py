@@ -136,7 +136,8 @@ def _sign_ins(bot: EarlierBot, given: Given) -> Iterator[Step]:
     taken: dict[str, str] = {}
     for found in bot.tokens:
         own = [*_sign_in(found, sender, given, taken)]
-        taken |= {item.account: found.name for step in own for item in step.items if item.state in {"taken", "here"}}
+        signed_in = (item for step in own for item in step.items if item.part == "token")
+        taken |= {item.account: found.name for item in signed_in if item.state in {"taken", "here"}}
         steps += own
     for step in steps:
         (item,) = step.items

@@ -94,14 +94,17 @@ def _of_account(account: AccountStatus, now: float, started_at: float, settings:
         remedy = "Press Approve or Discard in the panel, which says why."
         reasons.append(Reason(code="held", text=text, remedy=remedy, account=account.email))
     for calendar in account.calendars:
-        reason = _of_calendar(account.email, calendar, now, started_at, settings.patience)
+        reason = _of_calendar(account, calendar, now, started_at, settings.patience)
         if reason:
             reasons.append(reason)
     return reasons
 
 
-def _of_calendar(email: str, calendar: CalendarStatus, now: float, started_at: float, patience: float) -> Reason | None:
-    name = calendar.name or calendar.key.calendar
+def _of_calendar(
+    account: AccountStatus, calendar: CalendarStatus, now: float, started_at: float, patience: float
+) -> Reason | None:
+    """Return what is wrong with a calendar. While one is read as a whole the account's others wait for it."""
+    email, name = account.email, calendar.name or calendar.key.calendar
     since = calendar.last_success if calendar.last_success is not None else started_at
     age = now - max(since, started_at)
     if calendar.failures and calendar.problem_text:
@@ -112,7 +115,7 @@ def _of_calendar(email: str, calendar: CalendarStatus, now: float, started_at: f
         text = f"The calendar {name} of {email} cannot be read: {calendar.problem_text}"
         remedy = "Calbot goes on trying by itself." if level == "degraded" else "Check that it is shared and online."
         return Reason(code=calendar.problem or "internal", text=text, remedy=remedy, level=level, account=email)
-    if age > calendar.stale_after:
+    if age > (max(patience, calendar.stale_after) if account.syncing else calendar.stale_after):
         text = f"The calendar {name} of {email} was last read {int(age)} s ago."
         return Reason(code="stale", text=text, remedy="Restart Calbot.", level="problem", account=email)
     if calendar.push == "failed":

@@ -406,6 +406,21 @@ def test_a_token_that_may_send_mail_goes_on_sending(scene: Scene) -> None:
     assert scene.wallet.mail_senders() == (ANNA,) and [one.email for one in scene.wallet.accounts()] == [ANNA]
 
 
+def test_a_consent_for_mail_alone_is_no_sign_in(scene: Scene) -> None:
+    """What lets the bot read the same account's calendars is taken, too, or is missed where it is dead."""
+    scene.bot.env(SENDER_EMAIL=ANNA, TO_EMAIL=BOB)
+    scene.bot.token(scene.google, ANNA, "a_mail", SENDS)
+    calendars = scene.bot.token(scene.google, ANNA, ANNA, account=ANNA)
+    whole = states(scene.report())
+    signed_in = [one.email for one in scene.wallet.accounts()]
+    scene.wallet.remove(ANNA)
+    scene.google.world.tokens.grants[str(calendars["refresh_token"])].revoked = True
+    dead = states(scene.report())
+
+    assert (whole["token_a_mail.json"], whole[f"token_{ANNA}.json"], signed_in) == ("taken", "taken", [ANNA])
+    assert dead[f"token_{ANNA}.json"] == "not_taken"
+
+
 def test_our_own_settings_stay_and_what_differs_is_named(scene: Scene) -> None:
     """Names, never values; --replace takes the bot's, leaves what it does not say, and keeps ours as the backup."""
     scene.bot.env(INVITE_EMAIL=BOB, ENABLE_AUTO_INVITE="false")

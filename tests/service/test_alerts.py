@@ -170,6 +170,7 @@ def test_what_could_not_be_brought_before_a_crash_is_brought_after_it(road: Stre
     road.hook.hangs.clear()
     road.begin()
     wait_for(lambda: len(road.titles()["hook"]) == 2, 30, "the second try")
+    wait_for(lambda: road.service.log().count("Status: problem") == 2, 20, "the second look at it")
     road.service.stop()
     road.begin()
     wait_for(lambda: road.service.log().count("Status: problem") == 3, 20, "the third look at it")
