@@ -11,8 +11,9 @@ import click
 from addon import options, supervisor
 from addon.alerts import alerts as store
 from addon.alerts.asked import NO_WAY, acknowledgement, result
+from addon.alerts.bringing import Channel
 from addon.alerts.channels import channels
-from addon.alerts.courier import Channel, Courier
+from addon.alerts.courier import Courier
 from addon.alerts.judge import Trouble
 from addon.options import Options
 from addon.supervisor import Supervisor

@@ -32,9 +32,11 @@ WATCH_SILENCE = 30.0
 _OURS = ("status", "msg", "ping")
 _WORST: tuple[Level, ...] = ("problem", "setup", "degraded", "paused", "ok")
 _DOWN = frozenset({"problem", "setup"})
-_NEVER = tuple(map(ipaddress.ip_network, ("172.30.32.0/23", "0.0.0.0/8", "192.0.0.0/24")))
-"""The Supervisor's network of apps, this machine by another name, and where one more cloud keeps its secrets."""
-_METADATA = frozenset(ipaddress.ip_address(one) for one in ("168.63.129.16", "100.100.100.200", "fd00:ec2::254"))
+_NEVER = tuple(map(ipaddress.ip_network, ("172.30.32.0/23", "fd0c:ac1e:2100::/48", "0.0.0.0/8", "192.0.0.0/24")))
+"""The Supervisor's networks of apps, this machine by another name, and where one more cloud keeps its secrets."""
+_METADATA = frozenset(
+    ipaddress.ip_address(one) for one in ("168.63.129.16", "100.100.100.200", "fd00:ec2::254", "fd20:ce::254")
+)
 """Clouds answer there with their secrets, beside 169.254.169.254, which is link-local."""
 _HOME = tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")))
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")

@@ -34,8 +34,9 @@ from calbot.vault import Vault, given_key
 INTERVAL = 60
 LOOK_AGAIN = 30.0
 LOOK_SECONDS = 5.0
-DELIVERY_SECONDS = 60.0
-"""So long `--once` waits for its message to be delivered; the next run tries what was not."""
+DELIVERY_SECONDS = 45.0
+"""So long `--once` waits for its message to be delivered; the next run tries what was not. With the look it is less
+than the minute after which cron starts the next one."""
 UP, DOWN, USAGE = 0, 1, 2
 log = logging.getLogger(__name__)
 

@@ -3,20 +3,19 @@
 import datetime as dt
 import logging
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo
 
 import msgspec
 
-from addon.alerts.courier import RETRIES, Channel
+from addon.alerts.bringing import RETRIES, Channel, trouble_with
 from addon.alerts.judge import Message
 from addon.glance import Found
 from addon.web.words import moment, span
-from calbot.errors import CalbotError
 from calbot.model import Noun
 from calbot.ports import Clock
-from calbot.secrecy import cleaned
 from calbot.vault import write_whole
 
 SURE = 2
@@ -30,8 +29,8 @@ log = logging.getLogger(__name__)
 class State(Noun, frozen=True, kw_only=True):
     """What is known, as the status file has it. Times are RFC 3339.
 
-    `failures` counts the looks that failed in a row. `told` names the ways that told of the outage and have not told
-    yet that it is over; `down_since` is when that began.
+    `failures` counts the looks that failed in a row. `told` names the ways that told of an outage and have not told
+    yet that it is over, each with the time when that outage began.
     """
 
     url: str
@@ -40,8 +39,7 @@ class State(Noun, frozen=True, kw_only=True):
     checked_at: dt.datetime
     reason: str = ""
     failures: int = 0
-    told: tuple[str, ...] = ()
-    down_since: dt.datetime | None = None
+    told: Mapping[str, dt.datetime] = msgspec.field(default_factory=dict)
 
 
 def judged(before: State | None, found: Found, url: str, now: dt.datetime) -> State:
@@ -49,17 +47,14 @@ def judged(before: State | None, found: Found, url: str, now: dt.datetime) -> St
     if before is None or before.url != url:
         before = State(url=url, status="up", since=now, checked_at=now)
     status: News = "up" if found.up else "down"
-    since = before.since if before.status == status else now
-    down_since = before.down_since if before.told else since if not found.up else None
     return State(
         url=url,
         status=status,
-        since=since,
+        since=before.since if before.status == status else now,
         checked_at=now,
         reason=found.reason,
         failures=0 if found.up else before.failures + 1,
         told=before.told,
-        down_since=down_since,
     )
 
 
@@ -72,15 +67,14 @@ def wanted(state: State | None, way: str) -> News | None:
     return "up" if way in state.told else None
 
 
-def message(state: State, zone: ZoneInfo) -> Message:
-    """Return what people are told of it: that it is down and why, or that it is up again."""
-    now = state.checked_at.timestamp()
-    began = (state.down_since or state.since).timestamp()
+def message(state: State, way: str, zone: ZoneInfo) -> Message:
+    """Return what people are told by a way: that it is down and why, or that what it told of is over."""
+    now, since = state.checked_at.timestamp(), state.since.timestamp()
     if state.status == "up":
-        lasted = span(max(0.0, state.since.timestamp() - began))
+        lasted = span(max(0.0, since - state.told.get(way, state.since).timestamp()))
         text = f"Calbot at {state.url} works again. It was down for {lasted}."
         return Message(kind="monitor", title="Calbot is up again", text=text)
-    text = f"{state.reason}\nIt has been so since {moment(began, now, zone)}, says calbot monitor."
+    text = f"{state.reason}\nIt has been so since {moment(since, now, zone)}, says calbot monitor."
     return Message(kind="monitor", title="Calbot is down", text=text)
 
 
@@ -101,10 +95,10 @@ class Notes:
                 known = msgspec.json.decode(file.read(_LARGEST), type=State)
         except FileNotFoundError:
             return
-        except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             log.warning("%s cannot be read; what an earlier run knew is forgotten.", self._path)
             return
-        told = tuple(way for way in known.told if way in ways)
+        told = {way: began for way, began in known.told.items() if way in ways}
         self.state = msgspec.structs.replace(known, told=told, failures=0 if afresh else known.failures)
 
     def note(self, found: Found, now: dt.datetime) -> State:
@@ -114,13 +108,15 @@ class Notes:
             self._write(state)
         return state
 
-    def told(self, way: str, what: News) -> None:
-        """Write down that people were told."""
+    def told(self, way: str, down_since: dt.datetime | None) -> None:
+        """Write down that people were told of an outage that began then, or that there is none any more."""
         with self._lock:
             if self.state is None:
                 return
-            others = tuple(name for name in self.state.told if name != way)
-            self.state = msgspec.structs.replace(self.state, told=(*others, way) if what == "down" else others)
+            told = {name: began for name, began in self.state.told.items() if name != way}
+            if down_since is not None:
+                told[way] = down_since
+            self.state = msgspec.structs.replace(self.state, told=told)
             self._write(self.state)
 
     def _write(self, state: State) -> None:
@@ -145,7 +141,7 @@ class Teller:
         self._clock = clock
         self._zone = zone
         self._stop = stop
-        self._message: tuple[News, Message] | None = None
+        self._begun: tuple[tuple[News, dt.datetime], Message] | None = None
         self._tries = 0
         self._at = 0.0
         self._is_warned = False
@@ -169,35 +165,30 @@ class Teller:
         state = self._notes.state
         what = wanted(state, self.name)
         if what is None or state is None:
-            self._message = None
             return
-        if self._message is None or self._message[0] != what:
-            self._message, self._tries, self._at = (what, message(state, self._zone)), 0, 0.0
+        news = what, state.since
+        if self._begun is None or self._begun[0] != news:
+            self._begun, self._tries, self._at = (news, message(state, self.name, self._zone)), 0, 0.0
         if self._clock.monotonic() < self._at:
             return
-        why = self._trouble_with(self._message[1])
+        told = self._begun[1]
+        why = trouble_with(self._channel, lambda: self._channel.send(told))
         if why:
             self._at = self._clock.monotonic() + RETRIES[min(self._tries, len(RETRIES) - 1)]
             self._tries += 1
             if not self._is_warned:
                 log.warning("Alerts through %s do not arrive: %s", self.name, why)
         else:
-            self._notes.told(self.name, what)
-            log.info("Told through %s: %s.", self.name, self._message[1].title)
+            self._notes.told(self.name, state.since if what == "down" else None)
+            log.info("Told through %s: %s.", self.name, told.title)
         self._is_warned = bool(why)
 
-    def _trouble_with(self, told: Message) -> str:
-        try:
-            self._channel.send(told)
-        except CalbotError as error:
-            return cleaned(str(error)) or "it does not say why."
-        except Exception:  # The bulkhead: one way's surprise is not the others'.
-            log.debug("%s", self.name, exc_info=True)
-            return "something unexpected happened; the log at level debug says more."
-        return ""
-
     def _run(self) -> None:
+        self._woken.wait()  # What an earlier run left to be told may be over: the first look says so.
         while not self._stop.is_set():
             self._woken.clear()
-            self.step()
+            try:
+                self.step()
+            except Exception:
+                log.exception("A surprise in telling through %s; it goes on.", self.name)
             self._woken.wait(_WAIT)

@@ -1,6 +1,7 @@
 """The encrypted file of settings: opened in memory only, laid under the environment, never overwritten unread."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -88,8 +89,8 @@ def surroundings(environ: Mapping[str, str]) -> Surroundings:
     if found is None:
         return Surroundings(environ)
     name = found.path.name
-    lines = list(_lines(found.text, name))
-    said = dict(lines)
+    said = parsed(found.text, name)
+    times = Counter(key for key, _ in _lines(found.text, name))
     remember_secrets(said)
     taken = {
         key: value
@@ -98,7 +99,7 @@ def surroundings(environ: Mapping[str, str]) -> Surroundings:
     }
     notes = list(found.notes)
     for key in sorted(said):
-        if [other for other, _ in lines].count(key) > 1:
+        if times[key] > 1:
             notes.append(f"{key}: is in {name} more than once; the last one counts.")
         if key in _OUTSIDE or key == VARIABLE:
             notes.append(f"{key}: has to be known before {name} is opened; set it in the environment itself.")

@@ -101,7 +101,7 @@ def _sealed_files(data: Path, vault: Vault) -> list[Path]:
     found = []
     for path in (path for pattern in SEALED for path in sorted(data.glob(pattern))):
         try:
-            is_sealed = vault.is_sealed(path)
+            is_sealed = path.name.startswith(".env") or vault.is_sealed(path)  # Settings are never plain, if damaged.
         except IsADirectoryError:
             continue
         except OSError:

@@ -5,9 +5,8 @@ import contextlib
 import json
 import re
 import threading
-from collections import OrderedDict
-from collections.abc import Iterable, Iterator
-from urllib.parse import parse_qsl, quote, unquote, urlsplit
+from collections.abc import Iterator
+from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
 MASK = "[secret]"
 SHORTEST = 6
@@ -19,10 +18,13 @@ LASTING, PASSING = 1000, 100
 """So many are kept, the newest: of those that last, and of those that are exchanged every hour."""
 _ENCODED_UP_TO = 200
 """Longer ones travel in headers and bodies as they are; passwords and keys also in Basic sign-ins, in base64."""
-_ORDINARY = frozenset({"calbot", "mosquitto", "homeassistant", "hassio", "password", "addons", "example"})
+_ORDINARY = frozenset({"calbot", "mosquitto", "homeassistant", "hassio", "password", "secret", "addons", "example"})
 """Words of our own lines. As passwords they are no secrets, and masking them would tell that they are it."""
 _KEY_AND_SENDER = frozenset({"sendgrid"})
 """Schemes of apprise whose second part is the sender's address, not a password."""
+_NAMES_OF_KEYS = re.compile(r"pass|pwd|token|key|secret", re.IGNORECASE)
+_NAMES_OF_PEOPLE = frozenset({"from", "to", "cc", "bcc", "reply", "name", "smtp"})
+"""What an address calls its parts: these hold secrets whatever they look like, and those none: names and hosts."""
 _PATTERNS = re.compile(
     r"\bya29\.[\w.-]{10,}"  # Google's access tokens, refresh tokens, codes and client secrets
     r"|(?<![\w/])1(?:/|%2[Ff]){2}0[\w-]{20,}"
@@ -40,22 +42,23 @@ _FIELDS = re.compile(
 """What stands where secrets stand, in addresses, in JSON and in headers."""
 
 
+_ALONE = r"(?:(?<![^\W_])|(?<=%[0-9A-Fa-f]{{2}})|(?<=\\[nrt])){}(?![^\W_])"
+"""No letter or digit touches it; the end of an escape like %3A or \\n is none."""
 Form = tuple[str, bool]
 """A way to write a secret, and whether it is found also within longer words."""
 
 
 class Secrets:
-    """Knows secrets, and takes them out of texts. Any thread may ask; nobody who asks waits for a lock.
-
-    Forms of secrets lie by their first letters, so that a text is looked through once, however many are known.
-    """
+    """Knows secrets, and takes them out of texts. Any thread may tell and ask."""
 
     def __init__(self, lasting: int = LASTING, passing: int = PASSING) -> None:
         self._lock = threading.RLock()  # a thread's own finalizers may tell of secrets, in the middle of it
-        self._lasting: OrderedDict[str, frozenset[Form]] = OrderedDict()
-        self._passing: OrderedDict[str, frozenset[Form]] = OrderedDict()
+        self._lasting: dict[str, frozenset[Form]] = {}
+        self._passing: dict[str, frozenset[Form]] = {}
         self._limits = (lasting, passing)
-        self._by_start: dict[str, tuple[Form, ...]] = {}
+        self._is_new = False
+        self._forms: list[Form] = []
+        self._cut: dict[str, list[str]] = {}
 
     def remember(self, *secrets: str | None, passing: bool = False) -> None:
         """Take it that these must not be shown; what is empty or very short is none.
@@ -77,78 +80,57 @@ class Secrets:
     def _keep(self, secret: str, *, passing: bool) -> None:
         kept, limit = (self._passing, self._limits[1]) if passing else (self._lasting, self._limits[0])
         with self._lock:
-            if secret in kept:
-                kept.move_to_end(secret)
-                return
-            kept[secret] = forms = frozenset(_forms(secret))
-            for form in forms:
-                start = form[0][:SHORTEST]
-                found = {*self._by_start.get(start, ()), form}
-                self._by_start[start] = tuple(sorted(found, key=lambda one: len(one[0]), reverse=True))
+            self._is_new |= secret not in kept
+            kept[secret] = kept.pop(secret) if secret in kept else frozenset(_forms(secret))
             if len(kept) > limit:
-                self._forget(kept.popitem(last=False)[1])
+                del kept[next(iter(kept))]
 
-    def _forget(self, forms: Iterable[Form]) -> None:
-        needed = {form for kept in (self._lasting, self._passing) for known in kept.values() for form in known}
-        for form in set(forms) - needed:
-            start = form[0][:SHORTEST]
-            left = tuple(one for one in self._by_start[start] if one != form)
-            if left:
-                self._by_start[start] = left
-            else:
-                del self._by_start[start]
+    def _known(self) -> tuple[list[Form], dict[str, list[str]]]:
+        """Return all forms, longest first, and by their beginnings those that are known also where they were cut."""
+        with self._lock:
+            if self._is_new:
+                self._is_new = False
+                found = {form for one in (*self._lasting.values(), *self._passing.values()) for form in one}
+                self._forms = sorted(found, key=lambda form: len(form[0]), reverse=True)
+                self._cut = {}
+                for form, _ in self._forms:
+                    if len(form) > LONG and "://" not in unquote(form):
+                        self._cut.setdefault(form[:LONG], []).append(form)
+            return self._forms, self._cut
 
     def _without_known(self, text: str) -> str:
-        starts = self._by_start
-        if not starts:
-            return text
-        pieces: list[str] = []
-        done = at = 0
-        last = len(text) - SHORTEST
-        while at <= last:
-            forms = starts.get(text[at : at + SHORTEST])
-            end = _end(text, at, forms) if forms is not None else at
-            if end == at:
-                at += 1
-                continue
-            pieces += (text[done:at], MASK)
-            done = at = end
-        return "".join((*pieces, text[done:])) if pieces else text
+        forms, cut = self._known()
+        for form, anywhere in forms:
+            if form in text:
+                text = text.replace(form, MASK) if anywhere else re.sub(_ALONE.format(re.escape(form)), MASK, text)
+        for start, wholes in cut.items():
+            while (at := text.find(start)) >= 0:
+                end = at + max(_shared(one, text[at : at + len(one)]) for one in wholes)
+                text = f"{text[:at]}{MASK}{text[end:]}"
+        return text
+
+
+def _shared(one: str, other: str) -> int:
+    """Return how many characters they begin with in common."""
+    return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
 def _masked(field: re.Match[str]) -> str:
     return f"{field[1] or field[2] or field[3]}{MASK}"
 
 
-def _end(text: str, at: int, forms: tuple[Form, ...]) -> int:
-    """Return where the secret that begins at `at` ends; `at` when none does. `forms` come longest first."""
-    for form, anywhere in forms:
-        if text.startswith(form, at) and (anywhere or _stands_alone(text, at, at + len(form))):
-            return at + len(form)
-    for form, _ in forms:
-        if len(form) > LONG and "://" not in form and text.startswith(form[:LONG], at):
-            end = at + LONG
-            while end < len(text) and end - at < len(form) and text[end] == form[end - at]:
-                end += 1
-            return end
-    return at
-
-
-def _stands_alone(text: str, start: int, end: int) -> bool:
-    r"""Say whether no letter or digit touches it; the end of an escape like %3A or \n is none."""
-    before = text[max(0, start - 3) : start]
-    free = not before[-1:].isalnum() or re.search(r"%[0-9A-Fa-f]{2}$|\\[nrt]$", before) is not None
-    return free and not text[end : end + 1].isalnum()
-
-
 def _forms(secret: str) -> Iterator[Form]:
     """Yield the secret as it is and as it may be written: escaped for addresses, for JSON, and in base64."""
-    escaped = repr(secret)[1:-1], json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]
-    in_address = quote(secret, errors="replace"), quote(secret, safe="", errors="replace")
-    for written in (secret, *escaped, *in_address):
+    raw = secret.encode(errors="replace")
+    escaped = (
+        repr(secret)[1:-1],
+        repr(raw)[2:-1],
+        json.dumps(secret)[1:-1],
+        json.dumps(secret, ensure_ascii=False)[1:-1],
+    )
+    for written in (secret, *escaped, quote(raw), quote(raw, safe=""), quote_plus(raw)):
         yield written, len(written) >= LONG
     if len(secret) <= _ENCODED_UP_TO:
-        raw = secret.encode(errors="replace")
         for offset in range(3):
             # Within a longer text, like user:password, it may begin at any of three places of base64's groups; the
             # signs at its ends belong to its neighbours, too.
@@ -169,7 +151,12 @@ def _parts(secret: str) -> Iterator[str]:
         if address.password and scheme not in _KEY_AND_SENDER:
             yield from (address.password, unquote(address.password))
         user, _, where = address.netloc.rpartition("@")
-        parts = [*re.split(r"[/,]", address.path), address.fragment, *(value for _, value in parse_qsl(address.query))]
+        parts = [*re.split(r"[/,]", address.path), address.fragment]
+        for name, value in parse_qsl(address.query):
+            if _NAMES_OF_KEYS.search(name):
+                yield value
+            elif name not in _NAMES_OF_PEOPLE:
+                parts.append(value)
         if not address.password or scheme in _KEY_AND_SENDER:
             parts.append(user.split(":")[0])
         yield from (one for part in parts for one in {part, unquote(part)} if _looks_like_a_key(one))

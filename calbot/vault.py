@@ -296,13 +296,13 @@ def _opened(token: bytes, keys: Sequence[str]) -> tuple[bytes, bool]:
 
 def _keys_in(content: bytes | None) -> tuple[str, ...]:
     """Return the keys of a key file, each once, in their order."""
-    words = (content or b"").decode("utf-8-sig", "replace").split()
+    words = (content or b"").decode("latin-1").split()
     return tuple(dict.fromkeys(word for word in words if _KEY.fullmatch(word)))
 
 
 def _content(path: Path) -> bytes:
     with path.open("rb") as file:
-        return file.read(LARGEST + 1)
+        return file.read(LARGEST + 1).removeprefix(b"\xef\xbb\xbf")
 
 
 def _stat(path: Path) -> os.stat_result | None:

@@ -211,6 +211,16 @@ def test_a_calendar_that_is_not_read_any_more_is_not_well_because_it_failed_only
     assert "timeout" not in soon and late["timeout"] == "degraded"
 
 
+def test_a_long_first_reading_is_no_problem_for_half_an_hour() -> None:
+    """50,000 events on a slow line: nobody is to restart what gets on."""
+    never = msgspec.structs.replace(SNAPSHOT.accounts[0].calendars[0], last_success=None)
+    reading = msgspec.structs.replace(with_account(calendars=(never,), syncing=True), started_at=NOW)
+    idle = msgspec.structs.replace(with_account(calendars=(never,)), started_at=NOW)
+
+    assert "stale" not in codes(reading, NOW + 1790) and codes(reading, NOW + 1810)["stale"] == "problem"
+    assert codes(idle, NOW + 300)["stale"] == "problem"
+
+
 def test_the_worker_tells_when_its_sign_in_ends_and_since_when_work_waits(simulate: Simulate) -> None:
     """From Google's side to the snapshot."""
     simulation = simulate()

@@ -130,6 +130,17 @@ def test_after_a_start_nobody_knows_yet() -> None:
     assert (young.up, late.up, never.up) == (None, False, None)
 
 
+def test_a_long_first_reading_is_not_down_while_it_gets_on() -> None:
+    """Nobody knows yet, for half an hour; a calendar of the same account that waits for it is not down either."""
+    read = read_ago(300).accounts[0].calendars[0]
+    never = msgspec.structs.replace(read, last_success=None)
+    started = msgspec.structs.replace(with_account(calendars=(never, read), syncing=True), started_at=NOW - 1000)
+
+    assert look(started).up is None
+    assert look(msgspec.structs.replace(started, started_at=NOW - 1900)).up is False
+    assert look(msgspec.structs.replace(started, accounts=with_account(calendars=(never,)).accounts)).up is False
+
+
 def test_work_that_lay_while_calbot_was_off_has_its_hour_too() -> None:
     """It waits from the start on."""
     assert look(msgspec.structs.replace(with_account(waiting_since=NOW - 9 * HOUR), started_at=NOW - 60)).up is True
@@ -314,6 +325,8 @@ def test_it_follows_nobody_and_waits_five_seconds_at_most(kuma: Kuma, mood: str)
         ("fe80::1", False, False, False),
         ("fe80::1%eth0", False, False, False),
         ("fd00:ec2::254", False, False, False),
+        ("fd20:ce::254", False, False, False),
+        ("fd0c:ac1e:2100::2", False, False, False),
         ("100.100.100.200", False, False, False),
         ("168.63.129.16", False, False, False),
         ("192.0.0.192", False, False, False),

@@ -149,7 +149,7 @@ SIDEWAYS = {
     ("addon.commands", "addon.service"),
     *(("addon.monitor", f"addon.{module}") for module in ("glance", "logs", "outage", "stopping")),
     *(("addon.monitor", f"addon.alerts.{module}") for module in ("channels", "mail")),
-    *(("addon.outage", f"addon.{module}") for module in ("alerts.courier", "glance")),
+    *(("addon.outage", f"addon.{module}") for module in ("alerts.bringing", "glance")),
     ("addon.commands", "addon.alertcommands"),
     ("calbot.__main__", "calbot.cli"),
     ("calbot.cli", "calbot.login"),

@@ -446,6 +446,84 @@ def test_a_way_that_hangs_holds_up_no_other(tmp_path: Path) -> None:
     stop.set()
 
 
+def test_each_way_is_told_of_the_outage_that_it_heard_of(tmp_path: Path) -> None:
+    """One way fails for days, over the end of an outage and a second one: no other way hears of the first again."""
+    good, failing = Phone("good"), Phone("failing")
+    watch = Watch(tmp_path, good, failing)
+    watch.see(DOWN, DOWN)
+    failing.trouble = CalbotError("away")
+    watch.see(*[UP] * 1440)
+    watch.see(DOWN, DOWN, DOWN)
+    failing.trouble = None
+
+    watch.see(*[UP] * 31)
+
+    assert good.titles == ["Calbot is down", "Calbot is up again"] * 2
+    assert "It has been so since 16:22," in good.got[2].text and "down for 3 minutes" in good.got[3].text
+    assert failing.titles == ["Calbot is down", "Calbot is up again"] and "down for 24 hours" in failing.got[1].text
+
+
+def test_a_second_outage_is_told_by_a_message_of_its_own(tmp_path: Path) -> None:
+    """Where the first one's hung in its way from before the end until after the next beginning."""
+    watch = Watch(tmp_path, phone := Phone())
+    phone.trouble = CalbotError("away")
+    watch.see(DOWN, DOWN)
+    for found in (UP, DOWN, DOWN):
+        watch.notes.note(found, dt.datetime.fromtimestamp(watch.clock.at, dt.UTC))
+        watch.clock.at += 60.0
+    phone.trouble = None
+
+    watch.see(DOWN)
+
+    assert "It has been so since 16:23," in phone.got[0].text
+
+
+def test_what_an_earlier_run_left_waits_for_the_first_look(tmp_path: Path) -> None:
+    """For cron: its last run could not tell that Calbot was down, and by now it is up."""
+    phone, clock = Phone(), SystemClock()
+    phone.trouble = CalbotError("away")
+    Watch(tmp_path, phone, once=True).see(DOWN, DOWN)
+    phone.trouble, asked = None, phone.tried
+    watch = Watch(tmp_path, phone, once=True)
+    teller = Teller(phone, watch.notes, clock, UTC, stop := threading.Event())
+
+    teller.start()
+    teller_is_early = threading.Event().wait(0.2) or phone.tried > asked
+    watch.notes.note(UP, dt.datetime.now(dt.UTC))
+    teller.wake()
+    wait_for(lambda: not teller._woken.is_set(), 5, "it has looked")
+
+    stop.set()
+    assert not teller_is_early and phone.got == []
+
+
+def test_a_surprise_ends_no_way(tmp_path: Path) -> None:
+    """Whatever it is, also in our own part of it: the next look has it tried again."""
+
+    class Odd(SystemClock):
+        surprises = 1
+
+        def monotonic(self) -> float:
+            if self.surprises:
+                self.surprises -= 1
+                raise ValueError("a bug")
+            return super().monotonic()
+
+    phone, stop = Phone(), threading.Event()
+    notes = Notes(tmp_path / "monitor.json", URL)
+    teller = Teller(phone, notes, clock := Odd(), UTC, stop)
+    teller.start()
+    for _ in range(2):
+        notes.note(DOWN, dt.datetime.now(dt.UTC))
+    teller.wake()
+    wait_for(lambda: not clock.surprises, 5, "the surprise")
+
+    teller.wake()
+    wait_for(lambda: phone.titles == ["Calbot is down"], 5, "it tells")
+
+    stop.set()
+
+
 # The status file
 
 
@@ -457,12 +535,14 @@ def test_the_status_file_says_what_is_known(tmp_path: Path) -> None:
 
     path = tmp_path / "monitor.json"
     told = json.loads(path.read_text())
-    assert told["status"] == "down" and told["reason"] == "Calbot does not answer." and told["told"] == ["mail"]
+    assert told["status"] == "down" and told["reason"] == "Calbot does not answer." and list(told["told"]) == ["mail"]
     since, checked = (dt.datetime.fromisoformat(told[key]) for key in ("since", "checked_at"))
     assert checked - since == dt.timedelta(seconds=60) and path.stat().st_mode & 0o777 == 0o600
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b'{"status": "sideways"}', b"\xff", b"[" * 70_000])
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b'{"status": "sideways"}', b"\xff", b"[" * 70_000, b'{"x":' + b"[" * 60_000]
+)
 def test_a_damaged_status_file_is_begun_anew(tmp_path: Path, content: bytes) -> None:
     """It is written again at the next look."""
     (tmp_path / "monitor.json").write_bytes(content)

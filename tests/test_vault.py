@@ -497,13 +497,16 @@ def test_no_key_is_dropped_that_a_file_still_needs(tmp_path: Path) -> None:
     assert len(kept_keys(tmp_path)) == 2 and all_read(tmp_path, said) == said
 
 
-def test_a_key_file_with_a_byte_order_mark_is_a_key_file(tmp_path: Path) -> None:
-    """An editor may have put it there; the key is not to be taken for damaged, and replaced."""
+def test_a_byte_order_mark_spoils_neither_key_nor_document(tmp_path: Path) -> None:
+    """An editor may have put it there; nothing is to be taken for damaged or plain because of it."""
     path, vault = tmp_path / "tokens" / f"{BOB}.json", Vault(tmp_path)
     vault.write(path, BOB, b"{}")
-    (tmp_path / KEY_FILE).write_bytes(b"\xef\xbb\xbf" + (tmp_path / KEY_FILE).read_bytes())
+    for file in (path, tmp_path / KEY_FILE):
+        file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    before = vault.read(path, BOB)
+    rotation.rotate(tmp_path, vault)
 
-    assert vault.read(path, BOB) == b"{}"
+    assert (before, vault.read(path, BOB)) == (b"{}", b"{}")
 
 
 def test_nobody_writes_while_a_file_is_changed(tmp_path: Path) -> None:
@@ -524,12 +527,30 @@ def test_nobody_writes_while_a_file_is_changed(tmp_path: Path) -> None:
     assert done and vault.read(path, BOB) == b"by a person"
 
 
-def test_a_rotation_takes_blanks_around_a_token_along(tmp_path: Path) -> None:
-    """What could be opened before can be opened after it: the old key is not dropped too soon."""
+@pytest.mark.parametrize("written", ["\n {} \n", "\ufeff{}", "utf-16"])
+def test_a_rotation_takes_along_whatever_can_be_opened(tmp_path: Path, written: str) -> None:
+    """However an editor has saved the token: the old key is not dropped before it has the new one."""
     vault = Vault(tmp_path)
-    (tmp_path / envfile.NAME).write_bytes(b"\n " + vault.encrypt(b"A=1") + b" \n")
+    token = vault.encrypt(b"A=1").decode()
+    saved = token.encode("utf-16") if written == "utf-16" else written.format(token).encode()
+    (tmp_path / envfile.NAME).write_bytes(saved)
+    before = envfile.opened(tmp_path, vault)
 
     done = rotation.rotate(tmp_path, vault)
 
-    found = envfile.opened(tmp_path, vault)
-    assert done.renewed == (envfile.NAME,) and found is not None and found.text == "A=1"
+    after = envfile.opened(tmp_path, vault)
+    assert before is not None and after is not None and before.text == after.text == "A=1"
+    assert done.renewed == (envfile.NAME,)
+
+
+def test_settings_that_are_damaged_keep_their_key(tmp_path: Path) -> None:
+    """Whoever mends them, or finds an older copy, wants the key that they were made with."""
+    vault = Vault(tmp_path)
+    vault.write(tmp_path / "client.json", "client", b"{}")
+    token = vault.encrypt(b"A=1")
+    (tmp_path / envfile.NAME).write_bytes(token[5:])
+
+    done = rotation.rotate(tmp_path, vault)
+
+    assert [name for name, _ in done.shut] == [envfile.NAME] and done.renewed == ("client.json",)
+    assert vault.decrypt(token) == b"A=1"

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Protocol
 
-from addon.alerts.courier import Channel
+from addon.alerts.bringing import Channel
 from addon.alerts.judge import Message
 from addon.alerts.mail import GmailChannel, Post
 from addon.alerts.urls import UrlChannel

@@ -7,14 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from addon.alerts.bringing import RETRIES, Channel, trouble_with
 from addon.alerts.judge import Message
 from addon.alerts.owed import Messages, Owed
-from calbot.errors import CalbotError
 from calbot.ports import Clock
-from calbot.secrecy import cleaned
 
-RETRIES = (30.0, 120.0, 600.0, 1800.0)
-"""Seconds until a message is tried again; Home Assistant may be starting. After the last one it is given up."""
 TEST = Message(kind="test", title="Calbot can reach you", text="This is a test. An alert would look like this.")
 MOST_WAITING = 50
 LOOK_SECONDS = 5.0
@@ -24,27 +21,8 @@ FAREWELL_SECONDS = 1.0
 TEST_SECONDS = 45.0
 PAGE_PATIENCE = 2.0
 """Seconds that a browser waits for the tests; the page shows later ones when it is looked at again."""
-SURPRISE = "something unexpected happened; the log at level debug says more."
-LONGEST_COMPLAINT = 400
 
 log = logging.getLogger(__name__)
-
-
-class Channel(Protocol):
-    """A way to people."""
-
-    @property
-    def name(self) -> str:
-        """Return how people and logs call it: no secret is in it, and no other channel has it."""
-        ...
-
-    def check(self) -> None:
-        """Look, without sending, for what will keep messages from arriving. Raises CalbotError with a sentence."""
-        ...
-
-    def send(self, message: Message) -> None:
-        """Bring a message. Raises CalbotError with a sentence when it does not arrive; it is then brought again."""
-        ...
 
 
 class Notes(Protocol):
@@ -124,7 +102,6 @@ class Courier:
         """Deliver on each channel what is due, one channel after the other."""
         for road in self._roads:
             road.step()
-
 
     def _keep(self) -> None:
         if self._owed is not None:
@@ -230,7 +207,7 @@ class _Road:
         with self._busy:
             if self._stopping.is_set():
                 return "Calbot is stopping."
-            why = self._trouble_with(lambda: self.channel.send(TEST))
+            why = trouble_with(self.channel, lambda: self.channel.send(TEST))
             if why:
                 self._complain(why)
             else:
@@ -242,14 +219,14 @@ class _Road:
     def _check(self) -> None:
         """Complain before the first message, and take it back when it has become right."""
         self._check_at = self._clock.monotonic() + CHECK_SECONDS
-        why = self._trouble_with(self.channel.check)
+        why = trouble_with(self.channel, self.channel.check)
         if why:
             self._warn(why)
         elif self._is_unfit:  # What did not arrive says nothing of the next one; only another message does.
             self._is_right()
 
     def _deliver(self, message: Message) -> None:
-        why = self._trouble_with(lambda: self.channel.send(message))
+        why = trouble_with(self.channel, lambda: self.channel.send(message))
         if not why:
             self._arrived()
             self._settle()
@@ -267,17 +244,6 @@ class _Road:
             self._waiting.popleft()
         self._tries, self._at = 0, 0.0
         self._settled()
-
-    def _trouble_with(self, deed: Callable[[], None]) -> str:
-        """Do it; return a sentence when it does not work."""
-        try:
-            deed()
-        except CalbotError as error:
-            return cleaned(str(error))[:LONGEST_COMPLAINT] or SURPRISE
-        except Exception:  # The bulkhead: one channel's surprise is not the others'.
-            log.debug("%s", self.channel.name, exc_info=True)
-            return SURPRISE
-        return ""
 
     def _complain(self, why: str, verb: str = "did not") -> None:
         """Show why nothing arrives; the log says it once until it works again."""

@@ -1,5 +1,6 @@
 """When a trouble becomes an alert, when it counts as solved, and when people are told; pure."""
 
+import math
 from typing import Literal, get_args
 
 from msgspec import field, structs
@@ -69,7 +70,8 @@ _TITLES: dict[Kind, str] = {
 class Trouble(Noun, frozen=True, kw_only=True):
     """One cause, from when it was first seen. It is an alert once it is raised.
 
-    `seen` is when it was seen last, `gone` since when it was not, `told` whether people got a message of it.
+    `seen` is when it was seen last, `gone` since when it was not, `told` whether people got a message of it. `accounts`
+    are those that it hits; who is hit later may have a cause of its own, and then it is told `again`.
     """
 
     kind: Kind
@@ -81,6 +83,8 @@ class Trouble(Noun, frozen=True, kw_only=True):
     raised: float | None = None
     told: bool = False
     acknowledged: bool = False
+    accounts: tuple[str, ...] = ()
+    again: bool = False
 
     @property
     def id(self) -> str:
@@ -118,10 +122,12 @@ class Judged(Noun, frozen=True, kw_only=True):
 
 
 class _Found(Noun, frozen=True):
-    """A cause as the health shows it now."""
+    """A cause as the health shows it now; `lasting` are those of its accounts of which people are to hear."""
 
     lines: tuple[str, ...]
     patience: float
+    accounts: frozenset[str]
+    lasting: frozenset[str]
 
 
 def judge(memory: Memory, health: Health, snapshot: Snapshot, now: float) -> Judged:
@@ -137,8 +143,10 @@ def judge(memory: Memory, health: Health, snapshot: Snapshot, now: float) -> Jud
         if cause is not None:
             trouble = structs.replace(trouble, text=_listed(cause.lines), seen=now, gone=None)
             if trouble.raised is None and now - trouble.since >= cause.patience:
-                trouble = structs.replace(trouble, raised=now)
+                trouble = structs.replace(trouble, raised=now, accounts=tuple(sorted(cause.accounts)))
                 raised.append(trouble)
+            elif trouble.raised is not None:
+                trouble = _widened(trouble, cause, snapshot)
         else:
             gone = now if trouble.gone is None else min(trouble.gone, now)  # clocks are set back, too
             trouble = structs.replace(trouble, gone=gone, seen=min(trouble.seen, now))
@@ -191,12 +199,24 @@ def _found(reasons: tuple[Reason, ...]) -> dict[tuple[Kind, str], _Found]:
         elif kind == "other":
             subject = reason.code
         line = _plain(f"{reason.text} {reason.remedy}")
-        before = found.get((kind, subject))
+        before = found.get((kind, subject), _Found((), math.inf, frozenset(), frozenset()))
         patience = _patience(kind, reason)
-        if before is not None:
-            patience = min(patience, before.patience)
-        found[kind, subject] = _Found((*(before.lines if before else ()), line), patience)
+        hit = {reason.account} if reason.account else set()
+        lasting = before.lasting | (hit if patience == 0 else set())
+        patience = min(patience, before.patience)
+        found[kind, subject] = _Found((*before.lines, line), patience, before.accounts | hit, lasting)
     return found
+
+
+def _widened(trouble: Trouble, cause: _Found, snapshot: Snapshot) -> Trouble:
+    """Return an alert with the accounts that it hits by now; it is told anew when there are others among them."""
+    began, accounts = snapshot.started_at, snapshot.accounts
+    read = {one.email for one in accounts if all((c.last_success or 0.0) > began for c in one.calendars)}
+    known = set(trouble.accounts) - (read - cause.accounts)
+    if cause.lasting <= known:
+        return structs.replace(trouble, accounts=tuple(sorted(known)))
+    hit = tuple(sorted(known | cause.lasting))
+    return structs.replace(trouble, accounts=hit, again=trouble.told, acknowledged=False)
 
 
 def _patience(kind: Kind, reason: Reason) -> float:
@@ -259,12 +279,17 @@ def _told(
             continue
         told_at[kind] = now
         messages.append(Message(kind=kind, title=title, text=_listed(tuple(one.text for one in fresh))))
-        standing = [structs.replace(one, told=True) if one in fresh else one for one in standing]
+        standing = [structs.replace(one, told=True, again=False) if one in fresh else one for one in standing]
     return standing, told_at, messages
 
 
 def _wants_to_be_told(trouble: Trouble) -> bool:
-    return trouble.raised is not None and trouble.gone is None and not trouble.told and not trouble.acknowledged
+    return (
+        trouble.raised is not None
+        and trouble.gone is None
+        and (trouble.again or not trouble.told)
+        and not trouble.acknowledged
+    )
 
 
 def _solved(cleared: list[Trouble], standing: list[Trouble], now: float) -> list[Message]:

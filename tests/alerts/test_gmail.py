@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from addon.alerts.courier import RETRIES, TEST, Courier
+from addon.alerts.bringing import RETRIES
+from addon.alerts.courier import TEST, Courier
 from addon.alerts.judge import Message
 from addon.alerts.mail import GmailChannel
 from addon.ways import Gmail as Way

@@ -312,6 +312,41 @@ def test_the_second_of_a_class_waits_for_its_turn() -> None:
     assert len(story.texts) == 3 and BOB in story.texts[2] and ANNA not in story.texts[2]
 
 
+def test_what_hits_others_later_is_told_again_in_its_turn() -> None:
+    """Anna's calendars fail for a week, and she knows it: that Bob's fail too is news, once, also over a restart."""
+    story, lasting = Story(), unread(level="problem")
+    also = unread(level="problem", account=BOB, text="The calendar Work cannot be read.")
+    story.live(60, lasting)
+    story.memory = acknowledged(story.memory, None)
+    story.live(3600, lasting, unread(account=BOB))
+    story.restart()
+    story.live(60)
+    story.live(QUIET, lasting)
+    blips = len(story.texts)
+
+    story.live(QUIET + 3600, lasting, also)
+    story.memory = acknowledged(story.memory, None)
+    story.restart()
+    story.live(QUIET + 3600, lasting, also)
+    story.live(300)
+
+    assert blips == 1 and len(story.texts) == 3 and "Work" in story.texts[1]
+    assert story.titles[2].startswith("Solved") and story.raised == story.cleared == ["sync"]
+
+
+def test_what_hits_two_in_turn_and_ends_before_it_is_told_again_is_still_solved() -> None:
+    """One alert, one `solved`; two whom one outage hits within minutes are one, however long it lasts."""
+    story, lasting = Story(), unread(level="problem")
+    also = unread(level="problem", account=BOB, text="The calendar Work cannot be read.")
+    story.live(60, lasting)
+    story.live(60, lasting, also)
+    story.live(300)
+    story.live(600, lasting, unread(account=BOB))
+    story.live(3 * QUIET, lasting, also)
+
+    assert [title.startswith("Solved") for title in story.titles] == [False, True, False]
+
+
 def test_what_was_acknowledged_is_not_told() -> None:
     """Also after a restart; and others still are."""
     story = Story()

@@ -326,10 +326,14 @@ def test_a_rotation_that_leaves_something_out_is_5(terminal: Terminal, data: Pat
 
 
 @pytest.mark.parametrize("remove", [[], ["--remove"]])
-def test_what_is_encrypted_is_not_encrypted_again(terminal: Terminal, data: Path, remove: list[str]) -> None:
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_what_is_encrypted_is_not_encrypted_again(
+    terminal: Terminal, data: Path, mark: bytes, remove: list[str]
+) -> None:
     """Its token may look like a setting; twice done, the settings and their backup would both be gone."""
     keep(data, "A=1\n")
-    before = (data / NAME).read_bytes()
+    before = mark + (data / NAME).read_bytes()
+    (data / NAME).write_bytes(before)
     ended = terminal.run("env", "encrypt", str(data / NAME), *remove)
 
     assert before.endswith(b"=\n") and ended.exit_code == 2 and "encrypted already" in ended.stderr

@@ -176,13 +176,13 @@ def test_an_outage_is_told_once_and_its_end_once(house: House) -> None:
         wait_for(lambda: house.status().get("status") == "up", 20, "the first look")
         house.calbot.stop()
         wait_for(lambda: house.receiver.titles, 40, "the alert")
-        wait_for(lambda: house.status()["told"] == ["json"], 5, "what was told is written down")
+        wait_for(lambda: list(house.status()["told"]) == ["json"], 5, "what was told is written down")
         assert stopped(process)[0] == 0
     with house.watching() as process:
         wait_for(lambda: house.status()["failures"] == 1, 20, "a look of the new process")
         house.calbot.start()
         wait_for(lambda: len(house.receiver.titles) > 1, 30, "the end is told")
-        wait_for(lambda: house.status()["told"] == [], 5, "what was told is written down")
+        wait_for(lambda: house.status()["told"] == {}, 5, "what was told is written down")
         seconds = stopped(process)[1]
 
     assert house.receiver.titles == ["Calbot is down", "Calbot is up again"] and seconds < 5
@@ -244,7 +244,7 @@ def test_without_a_way_it_says_so_and_goes_on(house: House) -> None:
 
     assert [look.returncode for look in looks] == [1, 1]
     assert "alerts: no way to you is set" in looks[0].stderr
-    assert json.loads(looks[1].stdout) | {"status": "down", "failures": 2, "told": []} == json.loads(looks[1].stdout)
+    assert json.loads(looks[1].stdout) | {"status": "down", "failures": 2, "told": {}} == json.loads(looks[1].stdout)
     assert house.status()["status"] == "down"
 
 

@@ -295,12 +295,14 @@ def test_an_account_is_removed_in_the_panel_with_the_copies_that_are_its_own(dat
         control.add_calendar(ANNA, FAMILY, "Family")
         control.share_calendar(FAMILY, BOB, "writer")
         service.start()
-        wait_for(service.is_watching, 20, "both calendars are read")
+        wait_for(service.is_watching, 20, "Anna's calendar is read")
+        wait_for(lambda: asked(data, "SELECT 1 FROM calendar WHERE account = ? AND last_success", BOB), 20, "Bob's too")
         control.create_event(ANNA, {"summary": "Dentist"})
         shared = control.create_event(ANNA, {"summary": "Dinner"})
         control.add_guest(ANNA, shared["id"], BOB)
         wait_for(lambda: titles(control) == ["Dentist", "Dinner"], 20, "there are copies")
-        wait_for(lambda: is_behind(data, BOB), 20, "Bob's calendar was read too")
+        behind = "SELECT 1 FROM source WHERE account = ? AND link NOT NULL"
+        wait_for(lambda: asked(data, behind, BOB), 20, "Bob's event stands behind a copy")
         browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
         panel = f"http://127.0.0.1:{service.panel_port}"
         page = browser.open(f"{panel}/accounts", timeout=5).read().decode()
@@ -320,10 +322,10 @@ def titles(control: Control) -> list[str]:
     return sorted(str(doc.get("summary")) for doc in control.events(FAMILY))
 
 
-def is_behind(data: Path, account: str) -> bool:
-    """Say whether an event of the account stands behind a copy."""
+def asked(data: Path, question: str, account: str) -> bool:
+    """Say whether the store has any row of the account that is asked for."""
     with contextlib.closing(sqlite3.connect(f"file:{data / 'calbot.db'}?mode=ro", uri=True)) as reader:
-        return bool(reader.execute("SELECT 1 FROM source WHERE account = ? AND link NOT NULL", (account,)).fetchone())
+        return bool(reader.execute(question, (account,)).fetchone())
 
 
 def test_signing_in_beside_the_running_service_is_noticed(data: Path) -> None:

@@ -112,3 +112,18 @@ def blocks_or_takes_sigterm(pid: int) -> bool:
         return False
     masks = dict(line.split(":\t") for line in status.splitlines() if line.startswith(("SigBlk", "SigCgt")))
     return any(int(mask, 16) & bit for mask in masks.values())
+
+
+WHILE_LOCKED = """
+import signal
+from addon import stopping
+stopping.listen()
+with stopping.requested._cond:
+    signal.raise_signal(signal.SIGTERM)
+stopping.requested.wait()
+"""
+
+
+def test_while_the_loop_begins_to_wait() -> None:
+    """A signal interrupts the very lines that hold the event's lock, and does not wait for them."""
+    assert subprocess.run([sys.executable, "-c", WHILE_LOCKED], timeout=FIVE, check=False).returncode == 0
