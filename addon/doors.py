@@ -77,6 +77,7 @@ def _panel(inside: Inside, where: Place, wanted: Options | None) -> Door:
             lines=lambda count: logs.latest(where.data, count),
             sizes=lambda: _sizes(database),
             supervised=where.supervised,
+            hosts=wanted.hosts() if wanted is not None else (),
         ),
     )
     page.register_blueprint(inside.alerts.blueprint())

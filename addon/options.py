@@ -104,6 +104,14 @@ class Options:
         }
         return tuple((key, value, self.origin.get(key, "default")) for key, value in values.items())
 
+    def hosts(self) -> tuple[str, ...]:
+        """Return the household's own hosts that these options name."""
+        named = (
+            self.mqtt.host,
+            *(urlsplit(url or "").hostname for url in (self.settings.push_url, self.heartbeat_url)),
+        )
+        return tuple({host for host in named if host})
+
 
 def place(environ: Mapping[str, str]) -> Place:
     """Return where Calbot lives; no file is read, so that the panel can say what is wrong with them."""

@@ -10,8 +10,8 @@ from calbot.errors import GoogleError, Refused, RetryLater, SignInNeeded, Uncert
 from calbot.model import CalendarKey, Channel, Notice, Noun
 from calbot.ports import Calendars, Clock, Random
 from calbot.schedule import backoff
-from calbot.status import PushState
 from calbot.secrecy import remember
+from calbot.status import PushState
 from calbot.store import channels as channel_store
 from calbot.store import outbox
 from calbot.store.database import Database

@@ -108,10 +108,10 @@ def is_setting(name: str) -> bool:
 
 
 def remember_secrets(environ: Mapping[str, str]) -> None:
-    """Have no value shown of a variable that is secret by its name."""
+    """Have no value shown of a variable that is secret by its name; of a list of addresses none by itself either."""
     for name, value in environ.items():
         if _SECRET.search(name):
-            remember(value, *value.split())
+            remember(value, *(one for one in value.split() if "://" in one))
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from addon import logs
 from addon.logs import AGAIN_SECONDS, LARGEST, LogFile
 from calbot import discretion, secrecy
 from tests.service.running import ROOT
+from tests.simulation.machine import VirtualClock
 
 SECRET = "correct-horse-battery-7"
 LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d (DEBUG|INFO|WARNING|ERROR|CRITICAL) +\S.*|  .*")
@@ -34,22 +35,6 @@ secret = {SECRET!r}
 """
 
 
-class Clock:
-    """A clock that is moved by hand."""
-
-    def __init__(self) -> None:
-        self.at = 0.0
-
-    def now(self) -> float:
-        return self.at
-
-    def monotonic(self) -> float:
-        return self.at
-
-    def sleep(self, seconds: float) -> None:
-        self.at += seconds
-
-
 def ran(data: Path, program: str) -> tuple[str, str]:
     """Run a program whose logging is set up; return what it wrote on standard error, and into its file."""
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
@@ -65,13 +50,13 @@ def record(text: str, *args: object) -> logging.LogRecord:
 
 
 @pytest.fixture
-def clock() -> Clock:
+def clock() -> VirtualClock:
     """Time that a test moves."""
-    return Clock()
+    return VirtualClock(0.0)
 
 
 @pytest.fixture
-def file(tmp_path: Path, clock: Clock) -> Iterator[LogFile]:
+def file(tmp_path: Path, clock: VirtualClock) -> Iterator[LogFile]:
     """The log file of a data directory."""
     with contextlib.closing(LogFile(logs.path(tmp_path), clock)) as made:
         yield made
@@ -249,7 +234,7 @@ def test_the_file_cannot_grow_beyond_four_mebibytes(tmp_path: Path, file: LogFil
 
 
 def test_a_full_disk_costs_lines_and_nothing_else(
-    file: LogFile, clock: Clock, capsys: pytest.CaptureFixture[str]
+    file: LogFile, clock: VirtualClock, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """No exception, one word on the console; with space again it goes on, and says what is missing."""
     path, said = Path(file.baseFilename), logging.getLogger("addon.logs")
@@ -258,11 +243,11 @@ def test_a_full_disk_costs_lines_and_nothing_else(
     said.addHandler(console := logging.StreamHandler())
 
     written(file, "lost 1", "lost 2")
-    clock.at = AGAIN_SECONDS + 1
+    clock.sleep(AGAIN_SECONDS + 1)
     written(file, "lost 3")
     path.unlink()
     written(file, "lost 4")
-    clock.at += AGAIN_SECONDS + 1
+    clock.sleep(AGAIN_SECONDS + 1)
     written(file, "kept 1", "kept 2")
 
     said.removeHandler(console)
@@ -273,20 +258,20 @@ def test_a_full_disk_costs_lines_and_nothing_else(
     assert [line[-6:] for line in lines[1:]] == ["kept 1", "kept 2"]
 
 
-def test_a_folder_that_cannot_be_made_is_tried_again(tmp_path: Path, file: LogFile, clock: Clock) -> None:
+def test_a_folder_that_cannot_be_made_is_tried_again(tmp_path: Path, file: LogFile, clock: VirtualClock) -> None:
     """Somebody's file is in its place, until it is not."""
     folder = logs.path(tmp_path).parent
     folder.write_text("somebody's")
 
     written(file, "lost")
     folder.unlink()
-    clock.at = AGAIN_SECONDS + 1
+    clock.sleep(AGAIN_SECONDS + 1)
     written(file, "kept")
 
     assert logs.latest(tmp_path, 5)[-1].endswith("kept")
 
 
-def test_a_file_that_cannot_be_put_aside_is_no_exception(file: LogFile, clock: Clock) -> None:
+def test_a_file_that_cannot_be_put_aside_is_no_exception(file: LogFile, clock: VirtualClock) -> None:
     """What is in the way of the older ones costs lines until it is gone."""
     path = Path(file.baseFilename)
     in_the_way = path.parent / "calbot.log.3"
@@ -296,7 +281,7 @@ def test_a_file_that_cannot_be_put_aside_is_no_exception(file: LogFile, clock: C
 
     written(file, "lost")
     in_the_way.rmdir()
-    clock.at = AGAIN_SECONDS + 1
+    clock.sleep(AGAIN_SECONDS + 1)
     written(file, "kept")
 
     assert path.read_text().endswith("kept\n")

@@ -20,6 +20,7 @@ from addon.outage import Notes, State, Teller
 from calbot.clock import SystemClock
 from calbot.errors import BadOptions, CalbotError
 from tests.service.running import free_port, wait_for
+from tests.simulation.machine import VirtualClock
 
 URL = "http://127.0.0.1:8099/health"
 TARGET = Target.of(URL)
@@ -29,22 +30,7 @@ MILD = {"code": "push", "text": "Push does not work.", "remedy": "", "level": "d
 PROBLEM = json.dumps({"level": "problem", "reasons": [MILD, BAD]}).encode()
 UP, DOWN = Found(up=True), Found(up=False, reason="Calbot does not answer.")
 UTC = ZoneInfo("UTC")
-
-
-class Clock:
-    """A clock that is moved by hand."""
-
-    def __init__(self) -> None:
-        self.at = 1_795_191_600.0
-
-    def now(self) -> float:
-        return self.at
-
-    def monotonic(self) -> float:
-        return self.at
-
-    def sleep(self, seconds: float) -> None:
-        self.at += seconds
+START = 1_795_191_600.0
 
 
 class Phone:
@@ -75,8 +61,8 @@ class Phone:
 class Watch:
     """A monitor on a data directory, without its threads and its network: `see` is what a look finds."""
 
-    def __init__(self, directory: Path, *phones: Phone, clock: Clock | None = None, once: bool = False) -> None:
-        self.clock = clock or Clock()
+    def __init__(self, directory: Path, *phones: Phone, clock: VirtualClock | None = None, once: bool = False) -> None:
+        self.clock = clock or VirtualClock(START)
         self.notes = Notes(directory / "monitor.json", URL)
         self.tellers = [Teller(phone, self.notes, self.clock, UTC, threading.Event()) for phone in phones]
         self.notes.open(tuple(phone.name for phone in phones), afresh=not once)
@@ -84,9 +70,9 @@ class Watch:
     def see(self, *found: Found) -> None:
         """Let looks find this, and what follows from each happen."""
         for one in found:
-            self.notes.note(one, dt.datetime.fromtimestamp(self.clock.at, dt.UTC))
+            self.notes.note(one, dt.datetime.fromtimestamp(self.clock.now(), dt.UTC))
             self.tell()
-            self.clock.at += 60.0
+            self.clock.sleep(60.0)
 
     def tell(self) -> None:
         """Let each way do what it has to."""
@@ -332,11 +318,11 @@ def test_one_failed_look_tells_nothing(tmp_path: Path) -> None:
 
 def test_the_second_look_comes_soon(tmp_path: Path) -> None:
     """Also where the first one would be followed by a day's pause; and as rarely as asked otherwise."""
-    clock, stop = Clock(), threading.Event()
+    clock, stop = VirtualClock(START), threading.Event()
     notes = Notes(tmp_path / "monitor.json", URL)
     monitor = Monitor(TARGET, notes, (), clock=clock, stop=stop, interval=3600)
 
-    now = dt.datetime.fromtimestamp(clock.at, dt.UTC)
+    now = dt.datetime.fromtimestamp(clock.now(), dt.UTC)
     pauses = [monitor.pause(notes.note(found, now)) for found in (UP, DOWN, DOWN, DOWN, UP)]
 
     assert pauses == [3600, LOOK_AGAIN, 3600, 3600, 3600]
@@ -344,7 +330,7 @@ def test_the_second_look_comes_soon(tmp_path: Path) -> None:
 
 def test_a_restart_tells_nothing_twice(tmp_path: Path) -> None:
     """What was told is known from the file, the beginning of the outage too."""
-    phone, clock = Phone(), Clock()
+    phone, clock = Phone(), VirtualClock(START)
     Watch(tmp_path, phone, clock=clock).see(UP, DOWN, DOWN)
 
     Watch(tmp_path, phone, clock=clock).see(DOWN, DOWN, DOWN)
@@ -368,7 +354,7 @@ def test_a_restart_of_everything_is_no_outage(tmp_path: Path) -> None:
 
 def test_what_did_not_arrive_is_tried_again_and_survives_a_restart(tmp_path: Path) -> None:
     """It is told once by each way that works, and a way that broke learns of it later, or never of what is over."""
-    good, broken, clock = Phone("good"), Phone("broken"), Clock()
+    good, broken, clock = Phone("good"), Phone("broken"), VirtualClock(START)
     broken.trouble = CalbotError("The network is away.")
     Watch(tmp_path, good, broken, clock=clock).see(DOWN, DOWN, DOWN)
     again = Watch(tmp_path, good, broken, clock=clock)
@@ -469,8 +455,8 @@ def test_a_second_outage_is_told_by_a_message_of_its_own(tmp_path: Path) -> None
     phone.trouble = CalbotError("away")
     watch.see(DOWN, DOWN)
     for found in (UP, DOWN, DOWN):
-        watch.notes.note(found, dt.datetime.fromtimestamp(watch.clock.at, dt.UTC))
-        watch.clock.at += 60.0
+        watch.notes.note(found, dt.datetime.fromtimestamp(watch.clock.now(), dt.UTC))
+        watch.clock.sleep(60.0)
     phone.trouble = None
 
     watch.see(DOWN)

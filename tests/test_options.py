@@ -508,6 +508,19 @@ def _words(value: object) -> set[str]:
     return set().union(*(_words(inner) for inner in value)) if isinstance(value, list) else set()
 
 
+def test_the_hosts_of_the_household_are_known(tmp_path: Path) -> None:
+    """So that diagnostics can leave them out."""
+    named = {
+        "mqtt": {"host": "nas.example.net"},
+        "push_url": "https://home.example.net/push",
+        "heartbeat_url": "https://kuma.example.net:8443/api/push/aB3dE6gH9k",
+    }
+    (tmp_path / "options.json").write_text(json.dumps(named))
+
+    assert sorted(options(tmp_path).hosts()) == ["home.example.net", "kuma.example.net", "nas.example.net"]
+    assert options(tmp_path / "absent").hosts() == ()
+
+
 def test_patience_is_read_from_the_environment(tmp_path: Path) -> None:
     """Half an hour, unless the environment says otherwise; nonsense is named."""
     place_of = {"CALBOT_DATA": str(tmp_path)}

@@ -9,6 +9,7 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
+from calbot import secrecy, sources
 from calbot.secrecy import MASK, Secrets
 
 PASSWORD = 'so "long"/and+odd: wörd&7'
@@ -124,6 +125,19 @@ def test_a_password_that_is_a_word_is_found_only_by_itself() -> None:
 
     assert known.cleaned("dinners at dinnertime, undinnerly") == "dinners at dinnertime, undinnerly"
     assert known.cleaned("u:dinner@h %3Adinner 'dinner' \\ndinner") == f"u:{MASK}@h %3A{MASK} '{MASK}' \\n{MASK}"
+
+
+def test_the_words_of_a_pass_phrase_are_ordinary_words() -> None:
+    """The phrase is the secret; of a list of addresses each is one."""
+    words = "zebrafish umbrellas lighthouse"
+    addresses = "json://192.0.2.7/aB3dE6gH9k-one json://192.0.2.7/aB3dE6gH9k-two"
+
+    sources.remember_secrets({"MQTT_PASSWORD": words, "CALBOT_ALERTS": addresses})
+
+    assert secrecy.cleaned(f"{words}; umbrellas for Lighthouse, lighthouse") == (
+        f"{MASK}; umbrellas for Lighthouse, lighthouse"
+    )
+    assert [secrecy.cleaned(one) for one in addresses.split()] == [MASK, MASK]
 
 
 def test_our_own_words_and_very_short_ones_are_never_taken_out() -> None:

@@ -44,7 +44,10 @@ Plain = dict[str, "Plain"] | list["Plain"] | str | int | float | bool | None
 
 
 class Diagnostics:
-    """Makes the file. `lines` gives the newest lines of the log, `sizes` the store's figures or raises CalbotError."""
+    """Makes the file. `lines` gives the newest lines of the log, `sizes` the store's figures or raises CalbotError.
+
+    `hosts` are those of the household, which tell where it lives wherever a text names them.
+    """
 
     def __init__(
         self,
@@ -54,16 +57,18 @@ class Diagnostics:
         lines: Callable[[int], list[str]],
         sizes: Callable[[], object],
         supervised: bool,
+        hosts: Sequence[str] = (),
     ) -> None:
         self._assess = assess
         self._options = options
         self._lines = lines
         self._sizes = sizes
         self._supervised = supervised
+        self._hosts = hosts
 
     def document(self, snapshot: Snapshot, now: float) -> bytes:
         """Return the file, as JSON of at most LARGEST bytes."""
-        strangers = Strangers(snapshot)
+        strangers = Strangers(snapshot, self._hosts)
         whole: dict[str, object] = {
             "note": _NOTE,
             "version": __version__,
@@ -94,12 +99,13 @@ class Diagnostics:
 
 
 class Strangers:
-    """Makes people strangers: the same address is the same sign, and nobody finds who it is; calendars are numbers."""
+    """Makes people strangers: an address is always the same sign, calendars and hosts are numbers; nobody is found."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Snapshot, hosts: Sequence[str]) -> None:
         self._signs: dict[str, str] = {}
         names = {one.name for account in snapshot.accounts for one in account.calendars if len(one.name) > 2}
         self._names = {name: f"calendar {n}" for n, name in enumerate(sorted(names), 1) if "@" not in name}
+        self._names |= {host: f"host {n}" for n, host in enumerate(sorted(hosts), 1)}
         longest_first = sorted(self._names, key=len, reverse=True)
         found = "|".join(map(re.escape, longest_first))
         self._any_name = re.compile(rf"(?<!\w)(?:{found})(?!\w)") if found else None
@@ -127,7 +133,7 @@ def _fit(value: object, most: int, masked: Callable[[str], str]) -> Plain:
     """Return a value with every text in it masked, and with neither long texts nor long lists."""
     match value:
         case str():
-            text = masked(value[: 2 * _LONGEST])
+            text = masked(_whole_words(value, 2 * _LONGEST))
             return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
         case dict():
             inner = [(key, one) for key, one in value.items() if key != "name"]
@@ -139,6 +145,11 @@ def _fit(value: object, most: int, masked: Callable[[str], str]) -> Plain:
             return value
         case _:
             return masked(str(value))
+
+
+def _whole_words(text: str, most: int) -> str:
+    """Return the beginning of a text: half an address would not be known for one."""
+    return text if len(text) <= most else text[: text.rfind(" ", 0, most) if " " in text[:most] else most]
 
 
 def _shown(key: str, value: str) -> str:

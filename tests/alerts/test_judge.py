@@ -347,6 +347,18 @@ def test_what_hits_two_in_turn_and_ends_before_it_is_told_again_is_still_solved(
     assert [title.startswith("Solved") for title in story.titles] == [False, True, False]
 
 
+def test_what_hits_somebody_for_the_second_time_is_told_again() -> None:
+    """Bob's calendars were read in between; Anna's never were."""
+    story, lasting = Story(), unread(level="problem")
+    also = unread(level="problem", account=BOB, text="The calendar Work cannot be read.")
+    story.live(60, lasting, also)
+    story.live(QUIET, lasting)
+
+    story.live(600, lasting, also)
+
+    assert len(story.texts) == 2
+
+
 def test_what_was_acknowledged_is_not_told() -> None:
     """Also after a restart; and others still are."""
     story = Story()

@@ -38,9 +38,10 @@ def made(
     lines: Callable[[int], list[str]] = lambda _: [],
     sizes: Callable[[], object] = dict,
     options: tuple[tuple[str, str, str], ...] = OPTIONS,
+    hosts: tuple[str, ...] = (),
 ) -> tuple[dict[str, Any], str]:
     """Return the file, and its text."""
-    maker = Diagnostics(assess=health.assess, options=options, lines=lines, sizes=sizes, supervised=False)
+    maker = Diagnostics(assess=health.assess, options=options, lines=lines, sizes=sizes, supervised=False, hosts=hosts)
     content = maker.document(snapshot, NOW)
     assert len(content) <= LARGEST
     return json.loads(content), content.decode()
@@ -76,6 +77,27 @@ def test_nobody_is_named_in_it() -> None:
     for name in ("anna", "bob", "anton", '"Jo"', "Family", "family@", "schmidt", "school", "c_188a"):
         assert name not in text
     assert "a…@example.com" in text and "The calendar calendar 1 of a…@example.com" in text
+
+
+def test_a_long_text_is_not_cut_within_an_address() -> None:
+    """Half of it would not be known for one, and masked ones are shorter: so the cut can come to be seen."""
+    line = f"{'x' * 50}@example.com " * 31 + f"{'y' * 30} anna.schmidt@schmidt.example.de"
+
+    told, text = made(lines=lambda _: [f"{line} and more"], options=())
+
+    assert "anna" not in text and len(told["log"][0]) < 1000
+
+
+def test_no_host_of_the_household_is_in_it() -> None:
+    """Complaints name the broker's, the monitor's and the one that Google pushes to: these say where one lives."""
+    complaint = "No MQTT broker answers at nas.schmidt.lan:1883; the heartbeat to kuma.schmidt.example does not arrive."
+    snapshot = msgspec.structs.replace(SNAPSHOT, broker_problem=complaint)
+    hosts = ("nas.schmidt.lan", "kuma.schmidt.example")
+
+    told, text = made(snapshot, lines=lambda _: [complaint], hosts=hosts)
+
+    assert "schmidt" not in text
+    assert told["log"] == ["No MQTT broker answers at host 2:1883; the heartbeat to host 1 does not arrive."]
 
 
 def test_the_same_person_is_the_same_sign_and_another_another() -> None:
