@@ -14,7 +14,7 @@ SHORTEST = 6
 LONG = 16
 """From this length on a secret is found wherever it stands, and also when a message was cut within it; a shorter one
 only where it stands by itself, because a password like `dinner` is also part of other words."""
-LASTING, PASSING = 1000, 100
+LASTING, PASSING = 300, 100
 """So many are kept, the newest: of those that last, and of those that are exchanged every hour."""
 _ENCODED_UP_TO = 200
 """Longer ones travel in headers and bodies as they are; passwords and keys also in Basic sign-ins, in base64."""
@@ -72,6 +72,11 @@ class Secrets:
             for part in (secret, *_parts(secret)):
                 if len(part) >= SHORTEST and not _PATTERNS.fullmatch(part):
                     self._keep(part, passing=passing)
+
+    def forget(self) -> None:
+        """Know none any more, as in a new process."""
+        with self._lock:
+            self._lasting, self._passing, self._is_new = {}, {}, True
 
     def cleaned(self, text: str) -> str:
         """Return the text without any secret in it."""

@@ -7,9 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from calbot import secrecy
 from tests.simulation.simulation import Simulation
 
 MEMORY = Path("/dev/shm")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _nothing_is_secret_yet() -> None:
+    """The secrets of other tests are none here: looked for in each line of a log, thousands of them take long."""
+    secrecy.SECRETS.forget()
 
 
 @pytest.fixture
