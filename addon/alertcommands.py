@@ -15,16 +15,16 @@ from addon.alerts.bringing import Channel
 from addon.alerts.channels import channels
 from addon.alerts.courier import Courier
 from addon.alerts.judge import Trouble
+from addon.alerts.mail import by_gmail
 from addon.options import Options
 from addon.supervisor import Supervisor
 from calbot import local, reports
 from calbot.envfile import surroundings
 from calbot.errors import BadOptions
-from calbot.google.gmail import Gmail
 from calbot.local import FAILED, NOT_FOUND, PARTIAL, USAGE, Args, Here, RunningService, pass_here
 from calbot.model import Answer
 from calbot.store.database import Database
-from calbot.vault import Vault, given_key
+from calbot.vault import given_key
 
 _CODES = {"not_found": NOT_FOUND, "invalid": USAGE}
 
@@ -118,10 +118,8 @@ def _core(here: Here) -> Supervisor | None:
 
 
 def _channels(here: Here, wanted: Options, core: Supervisor | None) -> tuple[Channel, ...]:
-    data, endpoints = wanted.place.data, wanted.endpoints
-    vault = Vault(data, given_key(here.environ))
-    gmail = Gmail(data, vault, here.clock, api=endpoints.gmail_api, token_uri=endpoints.token_uri)
-    return channels(core, wanted.notify, wanted.alerts, gmail, here.clock, here.random)
+    mail = by_gmail(wanted.place.data, given_key(here.environ), wanted.endpoints, here.clock)
+    return channels(core, wanted.notify, wanted.alerts, mail, here.clock, here.random)
 
 
 def _asked(here: Here, data: Path, name: str, args: Args) -> Answer:

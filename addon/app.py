@@ -12,6 +12,7 @@ from addon.alerts.asked import Asked
 from addon.alerts.channels import channels
 from addon.alerts.courier import PAGE_PATIENCE, Courier
 from addon.alerts.daily import Daily, gathered
+from addon.alerts.mail import by_gmail
 from addon.alerts.owed import Owed
 from addon.brokers import Brokers
 from addon.doors import SUPERVISOR, Inside, doors
@@ -29,7 +30,6 @@ from calbot.engine import Engine
 from calbot.envfile import EnvFileLocked
 from calbot.errors import BadOptions, DirectoryInUse, StoreError
 from calbot.google.accounts import GoogleAccounts
-from calbot.google.gmail import Gmail
 from calbot.google.transport import Meter
 from calbot.google.wallet import Wallet
 from calbot.secrecy import cleaned
@@ -180,10 +180,9 @@ class App:
         if named and self._supervisor is None:
             log.warning("notify: there is no Home Assistant around this Calbot that could notify anybody; ignored.")
         endpoints = wanted.endpoints if wanted is not None else Endpoints()
-        vault = Vault(where.data, self._key)
-        gmail = Gmail(where.data, vault, self._clock, api=endpoints.gmail_api, token_uri=endpoints.token_uri)
+        mail = by_gmail(where.data, self._key, endpoints, self._clock)
         ways = wanted.alerts if wanted is not None else ()
-        found = channels(self._supervisor, named, ways, gmail, self._clock, self._random)
+        found = channels(self._supervisor, named, ways, mail, self._clock, self._random)
         if wanted is not None and wanted.report_at is not None and not found:
             engine.board.note("report_at: there is no way to bring a report to anybody yet; name one in alerts.")
         courier = Courier(found, self._clock, engine.board, Owed(database))

@@ -8,15 +8,15 @@ import urllib3
 
 from addon import options, supervisor
 from addon.alerts.channels import channels
+from addon.alerts.mail import by_gmail
 from addon.heartbeat import Monitor, NoHeartbeat
 from addon.options import Options
 from addon.supervisor import Supervisor, SupervisorError
 from calbot import local
 from calbot.checked import Checked, Part, Verdict
 from calbot.errors import CalbotError, SignInNeeded
-from calbot.google.gmail import Gmail
 from calbot.local import Here
-from calbot.vault import Vault, given_key
+from calbot.vault import given_key
 
 SECONDS = 5.0
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what a door that is open to all hears on
@@ -163,10 +163,8 @@ def _heartbeat(here: Here, wanted: Options) -> Iterator[Checked]:
 
 def _ways(here: Here, wanted: Options) -> list[Part]:
     """Return a part for each way to people; nothing is sent."""
-    data, endpoints = wanted.place.data, wanted.endpoints
-    vault = Vault(data, given_key(here.environ))
-    gmail = Gmail(data, vault, here.clock, api=endpoints.gmail_api, token_uri=endpoints.token_uri)
-    found = channels(None, (), wanted.alerts, gmail, here.clock, here.random)
+    mail = by_gmail(wanted.place.data, given_key(here.environ), wanted.endpoints, here.clock)
+    found = channels(None, (), wanted.alerts, mail, here.clock, here.random)
     return [Part(f"alerts, {one.name}", partial(_way, one.name, one.check)) for one in found]
 
 

@@ -20,7 +20,7 @@ import msgspec
 
 from addon import logs, options, stopping
 from addon.alerts.channels import channels
-from addon.alerts.mail import Post
+from addon.alerts.mail import by_gmail
 from addon.glance import Target, glance
 from addon.options import Options
 from addon.outage import SURE, Notes, State, Teller
@@ -29,7 +29,7 @@ from calbot.checks import number
 from calbot.clock import SystemClock, SystemRandom
 from calbot.errors import BadOptions, CalbotError
 from calbot.ports import Clock
-from calbot.vault import Vault, given_key
+from calbot.vault import given_key
 
 INTERVAL = 60
 LOOK_AGAIN = 30.0
@@ -129,7 +129,8 @@ def _run(environ: Mapping[str, str], url: str | None, *, once: bool, as_json: bo
         logs.keep_file(file.parent, clock, "monitor")
         zone = ZoneInfo(asked.settings.time_zone)
         notes = Notes(file, target.shown)
-        ways = channels(None, (), asked.alerts, _Mailer(environ, asked, clock), clock, SystemRandom())
+        mail = by_gmail(asked.place.data, given_key(environ), asked.endpoints, clock)
+        ways = channels(None, (), asked.alerts, mail, clock, SystemRandom())
         tellers = [Teller(way, notes, clock, zone, stopping.requested) for way in ways]
         notes.open(tuple(teller.name for teller in tellers), afresh=not once)
         if not tellers:
@@ -166,39 +167,6 @@ def _own_address(asked: Options) -> str:
     everywhere = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - nothing is bound here
     host = everywhere.get(bind, f"[{bind}]" if ":" in bind else bind)
     return f"http://{host}:{asked.place.panel_port}/health"
-
-
-class _Mailer:
-    """Mail by Gmail, made when there is some: Google's client takes 30 MiB, and most people have another way."""
-
-    def __init__(self, environ: Mapping[str, str], asked: Options, clock: Clock) -> None:
-        self._environ = environ
-        self._asked = asked
-        self._clock = clock
-
-    def check(self, sender: str) -> None:
-        """Raise CalbotError when this account cannot send."""
-        self._gmail().check(sender)
-
-    def send(
-        self,
-        sender: str,
-        to: Sequence[str],
-        subject: str,
-        text: str,
-        *,
-        message_id: str | None = None,
-        sent_at: float | None = None,
-    ) -> None:
-        """Send a mail, once. Raises CalbotError."""
-        self._gmail().send(sender, to, subject, text, message_id=message_id, sent_at=sent_at)
-
-    def _gmail(self) -> Post:
-        from calbot.google.gmail import Gmail  # noqa: PLC0415 - see above
-
-        data, endpoints = self._asked.place.data, self._asked.endpoints
-        vault = Vault(data, given_key(self._environ))
-        return Gmail(data, vault, self._clock, api=endpoints.gmail_api, token_uri=endpoints.token_uri)
 
 
 @contextlib.contextmanager

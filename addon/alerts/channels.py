@@ -1,7 +1,7 @@
 """Every channel of an installation: Home Assistant's notification and notify services, apprise URLs, and Gmail."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from addon.alerts.bringing import Channel
@@ -61,7 +61,12 @@ class NotifyService:
 
 
 def channels(
-    core: Core | None, notify: tuple[str, ...], alerts: tuple[Way, ...], post: Post, clock: Clock, random: Random
+    core: Core | None,
+    notify: tuple[str, ...],
+    alerts: tuple[Way, ...],
+    post: Callable[[], Post],
+    clock: Clock,
+    random: Random,
 ) -> tuple[Channel, ...]:
     """Return every channel: with a Home Assistant its notification and each service that was named, then the ways."""
     found: list[Channel] = []

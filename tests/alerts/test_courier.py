@@ -268,7 +268,7 @@ def test_home_assistant_is_told_by_each_way_that_was_named() -> None:
     with FakeSupervisor() as fake:
         named = ("notify.gone", "notify.mobile_app_anna", "notify.persistent_notification", "notify.mobile_app_bob")
         core, nobody = Supervisor(TOKEN, fake.address), Nobody()
-        ways: tuple[Channel, ...] = channels(core, named, (), nobody, SystemClock(), SystemRandom())
+        ways: tuple[Channel, ...] = channels(core, named, (), lambda: nobody, SystemClock(), SystemRandom())
         courier = Courier(ways, SystemClock())
         courier.start()
         courier.post(DISK)

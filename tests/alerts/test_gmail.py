@@ -69,7 +69,7 @@ def house(tmp_path: Path) -> Iterator[House]:
 def test_an_alert_arrives_as_a_mail_of_hers(house: House) -> None:
     """With everything that a mail has, in everybody's letters, from her account to whom she named."""
     clock = VirtualClock(NOON)
-    channel = GmailChannel("gmail", Way(ANNA, (BOB, CAROL)), house.gmail, clock, SeededRandom(1))
+    channel = GmailChannel("gmail", Way(ANNA, (BOB, CAROL)), lambda: house.gmail, clock, SeededRandom(1))
 
     channel.check()
     channel.send(DISK)
@@ -99,7 +99,7 @@ def test_no_mail_can_be_given_another_header(house: House) -> None:
 def test_a_lost_answer_is_repeated_and_can_be_known_for_the_same(house: House) -> None:
     """The repetition has the id and the date of the first; the next alert has its own."""
     clock = VirtualClock(NOON)
-    courier = Courier((GmailChannel("gmail", Way(ANNA, (BOB,)), house.gmail, clock, SeededRandom(1)),), clock)
+    courier = Courier((GmailChannel("gmail", Way(ANNA, (BOB,)), lambda: house.gmail, clock, SeededRandom(1)),), clock)
     house.google.control.add_fault("closeAfter", operation="gmail.send")
 
     courier.post(DISK)
@@ -118,7 +118,7 @@ def test_a_lost_answer_is_repeated_and_can_be_known_for_the_same(house: House) -
 
 def test_every_test_is_a_mail_of_its_own(house: House) -> None:
     """Although each says the same; else a mail program would show the first one only."""
-    channel = GmailChannel("gmail", Way(ANNA, (BOB,)), house.gmail, SystemClock(), SeededRandom(1))
+    channel = GmailChannel("gmail", Way(ANNA, (BOB,)), lambda: house.gmail, SystemClock(), SeededRandom(1))
 
     channel.send(TEST)
     channel.send(TEST)
