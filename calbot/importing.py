@@ -6,18 +6,19 @@ from pathlib import Path
 
 import click
 
-from calbot import handover, local, reports, sources, takeover
+from calbot import local, reports, sources
 from calbot.envfile import surroundings
 from calbot.errors import BadOptions, DirectoryInUse, StoreError
 from calbot.google.wallet import Wallet
-from calbot.handover import Given
 from calbot.local import FAILED, NOT_FOUND, PARTIAL, USAGE, Here, pass_here
 from calbot.settings import Settings
 from calbot.sources import Found
-from calbot.steps import Item, State
 from calbot.store.database import Database
 from calbot.store.schema import MIGRATIONS
-from calbot.takeover import EarlierBot
+from calbot.takeover import handover
+from calbot.takeover.directory import EarlierBot, read
+from calbot.takeover.handover import Given
+from calbot.takeover.steps import Item, State
 from calbot.vault import VARIABLE, Vault, given_key
 
 _MARKS: Mapping[State, str] = {"taken": "taken", "here": "here", "left": "left", "refused": "NOT TAKEN"}
@@ -37,7 +38,7 @@ def take_over(here: Here, *, directory: Path, dry_run: bool, replace: bool, as_j
     _refuse_what_is_no_other(directory, found.data)
     vault = Vault(found.data, given_key(here.environ))
     try:
-        bot = takeover.read(directory, vault.decrypt, here.environ, without=found.data)
+        bot = read(directory, vault.decrypt, here.environ, without=found.data)
     except OSError as error:
         reports.say(f"{directory} cannot be read: {error.strerror}. Correct its permissions.", err=True)
         raise click.exceptions.Exit(FAILED) from None

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
-from calbot import takeover
 from calbot.model import Event, Gone
-from calbot.processed import NoList, listed, names_of, root, spellings
-from calbot.takeover import EarlierBot as Found
+from calbot.takeover import directory
+from calbot.takeover.directory import EarlierBot as Found
+from calbot.takeover.processed import NoList, listed, names_of, root, spellings
 from calbot.vault import Locked, Vault
 from tests.earlierbot import CLIENT, EVENT, KEY, OTHER, EarlierBot
 from tests.household import ANNA, BOB
@@ -28,7 +28,7 @@ def bot(tmp_path: Path) -> EarlierBot:
 def read(bot: EarlierBot, key: str | None = KEY, **environ: str) -> Found:
     """What is found in the bot's directory by somebody who has this key."""
     data = bot.folder.parent / "data"
-    return takeover.read(bot.folder, Vault(data, key).decrypt, environ, without=data)
+    return directory.read(bot.folder, Vault(data, key).decrypt, environ, without=data)
 
 
 def told(found: Found) -> list[tuple[str, str]]:
@@ -313,7 +313,7 @@ def test_our_own_directory_is_left_out(bot: EarlierBot) -> None:
     ours.mkdir()
     (ours / "token_anna.json").write_text(json.dumps(TOKEN))
 
-    found = takeover.read(bot.folder, Vault(ours).decrypt, {}, without=ours)
+    found = directory.read(bot.folder, Vault(ours).decrypt, {}, without=ours)
 
     assert found.tokens == () and told(found) == []
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 
 from calbot.model import Change
 from calbot.policy import EVERYBODY
-from calbot.processed import names_of
 from calbot.store.database import Tx
+from calbot.takeover.processed import names_of
 
 _CHUNK = 500
 

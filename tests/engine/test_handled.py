@@ -10,11 +10,11 @@ from calbot import explaining
 from calbot.model import CalendarKey, EventKey
 from calbot.policy import EVERYBODY, Case, Policy, Rule
 from calbot.preview import Orders
-from calbot.processed import spellings
 from calbot.rules import judge
 from calbot.settings import Settings
 from calbot.store import earlier
 from calbot.store.database import Database
+from calbot.takeover.processed import spellings
 from tests.engine.scenes import LATER, SECOND, WEEKLY, Simulate
 from tests.engine.test_originals import MOVES, MOVING
 from tests.household import ANNA, BOB, CAROL, FAMILY, INVITE_BOB, NOON, dinner

@@ -7,8 +7,8 @@ from calbot.checks import shown
 from calbot.envfile import EnvFile
 from calbot.errors import BadOptions
 from calbot.sources import Found
-from calbot.steps import Item, Step
-from calbot.takeover import Env
+from calbot.takeover.directory import Env
+from calbot.takeover.steps import Item, Step
 from calbot.vault import VARIABLE, Vault
 
 _MEANS = {

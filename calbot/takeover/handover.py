@@ -7,19 +7,19 @@ from functools import partial
 
 import msgspec
 
-from calbot import oldsettings
 from calbot.errors import CalbotError
 from calbot.google.consent import CALENDARS, MAIL, Purpose, SignedIn
 from calbot.google.trial import Tried, tried
 from calbot.google.wallet import Wallet
 from calbot.google.whose import whose
 from calbot.ports import Clock
-from calbot.processed import spellings
 from calbot.sources import Found
-from calbot.steps import Item, Step
 from calbot.store import earlier
 from calbot.store.database import Database
-from calbot.takeover import EarlierBot, FoundToken, is_email
+from calbot.takeover import settings
+from calbot.takeover.directory import EarlierBot, FoundToken, is_email
+from calbot.takeover.processed import spellings
+from calbot.takeover.steps import Item, Step
 from calbot.vault import Vault
 
 _OF_CALENDARS = "https://www.googleapis.com/auth/calendar"
@@ -69,7 +69,7 @@ def planned(bot: EarlierBot, given: Given) -> Plan:
             Step((Item("processed", bot.processed.name, "taken", _of_handled(len(bot.processed.ids), known)),))
         )
     if bot.env is not None:
-        steps += oldsettings.weighed(bot.env, given.found, given.vault, replace=given.replace)
+        steps += settings.weighed(bot.env, given.found, given.vault, replace=given.replace)
     steps += _clients(bot, given)
     steps += _sign_ins(bot, given)
     steps.append(Step(tuple(Item(one.part, one.name, "left", one.text) for one in bot.left)))

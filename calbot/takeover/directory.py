@@ -10,12 +10,13 @@ from pathlib import Path
 import msgspec
 from cryptography.fernet import Fernet, InvalidToken
 
-from calbot import envfile, processed, secrecy
+from calbot import envfile, secrecy
 from calbot.errors import CalbotError
 from calbot.google.accounts import DEFAULT_TOKEN_URI
 from calbot.google.turns import Client, WrongTurn, client
 from calbot.google.wallet import Token
-from calbot.steps import Part
+from calbot.takeover import processed
+from calbot.takeover.steps import Part
 from calbot.vault import VARIABLE, Locked
 
 SEALED_ENV = (".env.encrypted", ".env.encrypted.bak")
