@@ -18,10 +18,10 @@ from addon.alerts.judge import Trouble
 from addon.alerts.mail import by_gmail
 from addon.options import Options
 from addon.supervisor import Supervisor
-from calbot import local, reports
+from calbot.commandline import local, reports
+from calbot.commandline.local import FAILED, NOT_FOUND, PARTIAL, USAGE, Args, Here, RunningService, pass_here
 from calbot.envfile import surroundings
 from calbot.errors import BadOptions
-from calbot.local import FAILED, NOT_FOUND, PARTIAL, USAGE, Args, Here, RunningService, pass_here
 from calbot.model import Answer
 from calbot.store.database import Database
 from calbot.vault import given_key

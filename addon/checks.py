@@ -12,10 +12,10 @@ from addon.alerts.mail import by_gmail
 from addon.heartbeat import Monitor, NoHeartbeat
 from addon.options import Options
 from addon.supervisor import Supervisor, SupervisorError
-from calbot import local
-from calbot.checked import Checked, Part, Verdict
+from calbot.commandline import local
+from calbot.commandline.checked import Checked, Part, Verdict
+from calbot.commandline.local import Here
 from calbot.errors import CalbotError, SignInNeeded
-from calbot.local import Here
 from calbot.vault import given_key
 
 SECONDS = 5.0

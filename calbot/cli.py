@@ -11,14 +11,15 @@ from typing import Any, NoReturn
 
 import click
 
-from calbot import __version__, accountcommands, doing, local, looking, mirrorcommands, reports
-from calbot.channelcommands import channels
-from calbot.checking import check
-from calbot.envcommands import env
+from calbot import __version__
+from calbot.commandline import accounts, doing, local, looking, mirror, reports
+from calbot.commandline.channels import channels
+from calbot.commandline.checking import check
+from calbot.commandline.env import env
+from calbot.commandline.importing import take_over
+from calbot.commandline.local import FAILED, PARTIAL, SIGN_IN, USAGE, Here, pass_here
+from calbot.commandline.login import login
 from calbot.errors import BadOptions, CalbotError, SignInNeeded
-from calbot.importing import take_over
-from calbot.local import FAILED, PARTIAL, SIGN_IN, USAGE, Here, pass_here
-from calbot.login import login
 from calbot.secrecy import cleaned
 from calbot.store.schema import MIGRATIONS
 
@@ -71,14 +72,14 @@ def calbot(context: click.Context) -> None:
 
 for command in (
     login,
-    accountcommands.accounts,
+    accounts.accounts,
     looking.show_preview,
     looking.show_explanation,
     doing.apply,
     doing.undo,
     doing.approve,
     doing.discard,
-    mirrorcommands.mirror,
+    mirror.mirror,
     env,
     channels,
     check,

@@ -12,7 +12,7 @@ from addon.alertcommands import alerts
 from addon.alerts.judge import Memory, Trouble
 from calbot import cli
 from calbot.clock import SystemClock, SystemRandom
-from calbot.local import Here
+from calbot.commandline.local import Here
 from calbot.store import switches
 from calbot.store.database import Database
 from tests.alerts import receivers

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 from calbot import cli, sources
 from calbot.clock import SystemClock
-from calbot.local import Here
+from calbot.commandline.local import Here
 from calbot.ports import Clock
 from calbot.settings import Settings
 from tests.google_server.control import Control

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from addon import commands
-from calbot import local
+from calbot.commandline import local
 from calbot.store import commands as table
 from tests.cli.terminal import Terminal, alone
 from tests.google_server.control import Control

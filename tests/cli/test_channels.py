@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from calbot.local import is_running
+from calbot.commandline.local import is_running
 from calbot.settings import Settings
 from tests.cli.terminal import Terminal, alone, beside
 from tests.google_server.errors import push_not_supported

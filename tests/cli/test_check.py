@@ -18,8 +18,8 @@ from cryptography.fernet import Fernet
 from addon import commands
 from addon.broker import EmbeddedBroker
 from calbot import secrecy
-from calbot.checked import Checked, Part, results
 from calbot.clock import SystemClock
+from calbot.commandline.checked import Checked, Part, results
 from calbot.store.database import Database
 from calbot.store.schema import MIGRATIONS
 from calbot.vault import Vault

@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from calbot import reports
 from calbot.actions import RemoveCopy, Skip
+from calbot.commandline import reports
 from calbot.explaining import Explanation
 from calbot.kinds import DeedState, Verb
 from calbot.model import Copy, EventKey, Outcome

@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from calbot.commandline.reports import clean
 from calbot.moments import day_and_time
-from calbot.reports import clean
 from tests.cli.terminal import Terminal, alone, beside
 from tests.household import ANNA, BOB, CAROL, INVITE_BOB, NOON, at
 from tests.simulation.machine import VirtualClock

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from calbot.local import is_running
+from calbot.commandline.local import is_running
 from tests.google_server.control import Control
 from tests.household import FAMILY, at
 from tests.service.running import ANNA, BOB, ROOT, Service, house, wait_for

@@ -18,9 +18,9 @@ import pytest
 from cryptography.fernet import Fernet
 
 from calbot.clock import SystemClock
+from calbot.commandline.landing import Landing
 from calbot.google.turns import Client
 from calbot.google.wallet import Wallet
-from calbot.landing import Landing
 from calbot.vault import Vault
 from tests.google_server.control import Control
 from tests.google_server.http import GoogleServer

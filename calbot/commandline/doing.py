@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 import click
 
-from calbot import reports
 from calbot.actions import Invite
 from calbot.answers import many
-from calbot.local import (
+from calbot.commandline import reports
+from calbot.commandline.local import (
     FAILED,
     NOT_FOUND,
     PARTIAL,
@@ -22,7 +22,7 @@ from calbot.local import (
     reading,
     wanted,
 )
-from calbot.looking import MOST_DAYS, foresee
+from calbot.commandline.looking import MOST_DAYS, foresee
 from calbot.preview import AHEAD, Foreseen
 from calbot.rules import obvious_rules
 from calbot.store import copyhistory

@@ -14,10 +14,11 @@ from typing import NoReturn
 
 import click
 
-from calbot import envfile, reports, rotation
+from calbot import envfile, rotation
+from calbot.commandline import reports
+from calbot.commandline.local import FAILED, NOT_FOUND, PARTIAL, USAGE, Here, pass_here
 from calbot.envfile import NAME, EnvFile
 from calbot.errors import BadOptions
-from calbot.local import FAILED, NOT_FOUND, PARTIAL, USAGE, Here, pass_here
 from calbot.sources import data_directory
 from calbot.vault import KEY_FILE, LARGEST, VARIABLE, Vault, given_key, write_whole
 

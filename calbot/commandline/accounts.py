@@ -8,14 +8,27 @@ from zoneinfo import ZoneInfo
 import click
 import msgspec
 
-from calbot import purge, reports
-from calbot.doing import CODES, ask_first
+from calbot import purge
+from calbot.commandline import reports
+from calbot.commandline.doing import CODES, ask_first
+from calbot.commandline.local import (
+    FAILED,
+    NOT_FOUND,
+    PARTIAL,
+    SIGN_IN,
+    Here,
+    Place,
+    Ran,
+    pass_here,
+    place,
+    reading,
+    wanted,
+)
+from calbot.commandline.login import browser_option, client_option, sign_in, wallet_of
 from calbot.errors import StoreError
 from calbot.google import consent
 from calbot.google.consent import MAIL, Google
 from calbot.google.wallet import Kept, Wallet
-from calbot.local import FAILED, NOT_FOUND, PARTIAL, SIGN_IN, Here, Place, Ran, pass_here, place, reading, wanted
-from calbot.login import browser_option, client_option, sign_in, wallet_of
 from calbot.model import Noun
 
 AGAIN = "sign in again"

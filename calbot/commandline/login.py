@@ -9,14 +9,15 @@ from typing import NoReturn
 
 import click
 
-from calbot import landing, reports, sources
+from calbot import sources
+from calbot.commandline import landing, reports
+from calbot.commandline.landing import Landing
+from calbot.commandline.local import FAILED, PARTIAL, SIGN_IN, Here, pass_here
 from calbot.envfile import surroundings
 from calbot.google import consent
 from calbot.google.consent import CALENDARS, DEAD_PAGE, MAIL, Google, Purpose, SignedIn, places
 from calbot.google.turns import Client, WrongTurn, client
 from calbot.google.wallet import CannotKeep, Wallet
-from calbot.landing import Landing
-from calbot.local import FAILED, PARTIAL, SIGN_IN, Here, pass_here
 from calbot.sources import Endpoints
 from calbot.vault import Vault, given_key
 

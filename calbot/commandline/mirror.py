@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator, Mapping
 import click
 import msgspec
 
-from calbot import purge, reports
-from calbot.doing import CODES
-from calbot.errors import SignInNeeded
-from calbot.local import (
+from calbot import purge
+from calbot.commandline import reports
+from calbot.commandline.doing import CODES
+from calbot.commandline.local import (
     FAILED,
     NOT_FOUND,
     PARTIAL,
@@ -22,8 +22,9 @@ from calbot.local import (
     reading,
     watched,
 )
-from calbot.local import accounts as signed_in
-from calbot.local import wanted as options
+from calbot.commandline.local import accounts as signed_in
+from calbot.commandline.local import wanted as options
+from calbot.errors import SignInNeeded
 from calbot.model import Event
 from calbot.policy import Policy
 from calbot.purge import Leaving

@@ -3,15 +3,15 @@
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from calbot import local
-from calbot.checked import Checked, Part
+from calbot.commandline import local
+from calbot.commandline.checked import Checked, Part
+from calbot.commandline.local import Here, Wanted
 from calbot.errors import GoogleError, RetryLater, SignInNeeded
 from calbot.google.accounts import GoogleAccounts
 from calbot.google.calendars import DEFAULT_API
 from calbot.google.consent import CALENDARS, MAIL, Purpose
 from calbot.google.trial import Tried, google_time, tried
 from calbot.google.wallet import Token, Wallet
-from calbot.local import Here, Wanted
 from calbot.moments import day_and_time
 from calbot.policy import Rule
 from calbot.ports import Calendars

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import click
 
-from calbot import local, reports, sources
+from calbot import sources
+from calbot.commandline import local, reports
+from calbot.commandline.local import FAILED, NOT_FOUND, PARTIAL, USAGE, Here, pass_here
 from calbot.envfile import surroundings
 from calbot.errors import BadOptions, DirectoryInUse, StoreError
 from calbot.google.wallet import Wallet
-from calbot.local import FAILED, NOT_FOUND, PARTIAL, USAGE, Here, pass_here
 from calbot.settings import Settings
 from calbot.sources import Found
 from calbot.store.database import Database

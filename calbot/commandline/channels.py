@@ -4,10 +4,21 @@ from collections.abc import Iterator, Mapping
 
 import click
 
-from calbot import reports
+from calbot.commandline import reports
+from calbot.commandline.doing import report
+from calbot.commandline.local import (
+    FAILED,
+    NOT_FOUND,
+    Here,
+    Wanted,
+    is_running,
+    pass_here,
+    place,
+    reading,
+    wanted,
+    watched,
+)
 from calbot.copyrules import calendar_of
-from calbot.doing import report
-from calbot.local import FAILED, NOT_FOUND, Here, Wanted, is_running, pass_here, place, reading, wanted, watched
 from calbot.model import CalendarKey, Channel, Notice, Noun
 from calbot.moments import day_and_time
 from calbot.store import channels as channel_store

@@ -7,11 +7,12 @@ from pathlib import Path
 import click
 import msgspec
 
-from calbot import explaining, preview, reports, sources
+from calbot import explaining, preview, sources
 from calbot.actions import Invite
 from calbot.checks import refuse_unknown
+from calbot.commandline import reports
+from calbot.commandline.local import NOT_FOUND, Here, Wanted, pass_here, reading, wanted, watched
 from calbot.errors import BadOptions
-from calbot.local import NOT_FOUND, Here, Wanted, pass_here, reading, wanted, watched
 from calbot.moments import day_and_time
 from calbot.optionfiles import yaml_document
 from calbot.preview import AHEAD, BACK, DAY, Foreseen, Orders

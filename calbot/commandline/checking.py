@@ -9,11 +9,12 @@ from pathlib import Path
 import click
 import msgspec
 
-from calbot import local, reports, signinchecks, sources
-from calbot.checked import Checked, Part, results
+from calbot import sources
+from calbot.commandline import local, reports, signins
+from calbot.commandline.checked import Checked, Part, results
+from calbot.commandline.local import FAILED, SIGN_IN, USAGE, Here, Wanted, pass_here
 from calbot.errors import BadOptions, CalbotError, StoreError
 from calbot.google.wallet import CLIENT
-from calbot.local import FAILED, SIGN_IN, USAGE, Here, Wanted, pass_here
 from calbot.secrecy import cleaned
 from calbot.store import copyhistory
 from calbot.store.database import Database
@@ -67,7 +68,7 @@ def _all(here: Here, more: list[MoreParts]) -> Iterator[Checked]:
         yield Checked("options", "ok", _whom(what))
         for note in what.notes:
             yield Checked("options", "warn", note)
-        parts += [Part("brake", partial(_held, what)), *signinchecks.parts(here, what)]
+        parts += [Part("brake", partial(_held, what)), *signins.parts(here, what)]
     for make in more:
         try:
             parts += make(here)

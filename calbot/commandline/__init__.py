@@ -1,0 +1,1 @@
+"""The commands of the command line, and where they work: here, or in the running service."""
