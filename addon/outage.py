@@ -116,8 +116,9 @@ class Notes:
             told = {name: began for name, began in self.state.told.items() if name != way}
             if down_since is not None:
                 told[way] = down_since
-            self.state = msgspec.structs.replace(self.state, told=told)
-            self._write(self.state)
+            state = msgspec.structs.replace(self.state, told=told)
+            self._write(state)
+            self.state = state  # Only now: whoever sees that it is told may end the process.
 
     def _write(self, state: State) -> None:
         try:

@@ -328,6 +328,25 @@ def test_the_second_look_comes_soon(tmp_path: Path) -> None:
     assert pauses == [3600, LOOK_AGAIN, 3600, 3600, 3600]
 
 
+def test_what_was_told_is_written_before_it_counts(tmp_path: Path) -> None:
+    """A look of cron's ends as soon as it counts: had it not been written by then, the next one would tell it again."""
+
+    counted: list[bool] = []
+
+    class Watched(Notes):
+        def _write(self, state: State) -> None:
+            counted.append(self.state is not None and "phone" in self.state.told)
+            super()._write(state)
+
+    notes = Watched(tmp_path / "monitor.json", URL)
+    down = dt.datetime(2026, 11, 21, 9, 0, tzinfo=dt.UTC)
+    notes.note(Found(up=False, reason="It does not answer."), down)
+
+    notes.told("phone", down)
+
+    assert counted[-1] is False and notes.state is not None and notes.state.told == {"phone": down}
+
+
 def test_a_restart_tells_nothing_twice(tmp_path: Path) -> None:
     """What was told is known from the file, the beginning of the outage too."""
     phone, clock = Phone(), VirtualClock(START)

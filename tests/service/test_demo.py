@@ -9,6 +9,8 @@ import sys
 import urllib.request
 from collections.abc import Callable
 
+import pytest
+
 from tests.mqtt import schemas
 from tests.service.running import ROOT, free_port
 
@@ -87,6 +89,7 @@ def test_with_patch_refused_it_ends_with_1() -> None:
     assert "not invited" in told
 
 
+@pytest.mark.slow
 def test_with_the_broker_stopped_it_ends_with_1() -> None:
     """Invitations that nobody heard of do not count."""
 

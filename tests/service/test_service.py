@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.service.running import ANNA, BOB, house, wait_for
 
 CAROL = "carol@example.com"
@@ -33,6 +35,7 @@ def test_an_event_is_pushed_invited_and_announced(tmp_path: Path) -> None:
         assert [mail["to"] for mail in google.mails(kind="invitation")] == [BOB]
 
 
+@pytest.mark.slow
 def test_polling_alone_does_the_same(tmp_path: Path) -> None:
     """Without push_url no door is open and no channel is asked for; the next poll finds the event."""
     with house(tmp_path, push_url=None, poll_interval=15) as (service, google, listener):
