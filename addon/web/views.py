@@ -6,7 +6,7 @@ from datetime import tzinfo
 
 from addon.web.links import Link, link_for, without_links
 from addon.web.timeline import Entry, Tone, entries
-from addon.web.words import clean, moment, nearby, people, plural, span
+from addon.web.words import OPTION_NAMES, clean, moment, nearby, people, plural, span
 from calbot.model import Outcome, Outgoing
 from calbot.status import FOR_EVER, AccountStatus, CalendarStatus, Health, Snapshot
 
@@ -26,29 +26,6 @@ _TONES: dict[str, Tone] = {
     "paused": "quiet",
     "degraded": "warn",
     "problem": "bad",
-}
-_NAMES = {
-    "accounts": "Accounts",
-    "invite_emails": "Who is invited",
-    "central_calendar": "Calendar for copies",
-    "rules": "Rules",
-    "auto_invite": "Auto-invite",
-    "mirroring": "Copies",
-    "dry_run": "Dry run",
-    "first_sync": "Events from before",
-    "poll_interval": "Asks Google every",
-    "push_url": "Push address",
-    "delete_original.enabled": "Deletes originals",
-    "delete_original.grace": "Originals stay for",
-    "limits.invites_per_hour": "Invitations per hour",
-    "limits.removals_per_pass": "Removals at once",
-    "mqtt.host": "MQTT broker",
-    "mqtt.port": "MQTT port",
-    "mqtt.username": "MQTT user",
-    "mqtt.password": "MQTT password",
-    "mqtt.base_topic": "MQTT topic",
-    "event_detail": "Detail of events",
-    "log_level": "Log level",
 }
 
 
@@ -315,5 +292,5 @@ def _settings(
         source = origin if effective == value else f"switched while running ({origin}: {value})"
         name = names.get(effective) if key == "central_calendar" else None
         shown = f"{name} ({effective})" if name else effective
-        rows.append(SettingRow(_NAMES.get(key, key), key, clean(shown, 300), clean(source, 300)))
+        rows.append(SettingRow(OPTION_NAMES.get(key, key), key, clean(shown, 300), clean(source, 300)))
     return tuple(rows)

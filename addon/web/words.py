@@ -1,4 +1,4 @@
-"""Times, spans and foreign text as people read them; pure."""
+"""Times, spans, options and foreign text as people read them; pure."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -6,6 +6,34 @@ from datetime import UTC, date, datetime, tzinfo
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+OPTION_NAMES = {
+    "accounts": "Accounts",
+    "invite_emails": "Who is invited",
+    "central_calendar": "Calendar for copies",
+    "rules": "Rules",
+    "auto_invite": "Auto-invite",
+    "mirroring": "Copies",
+    "dry_run": "Dry run",
+    "first_sync": "Events from before",
+    "poll_interval": "Asks Google every",
+    "push_url": "Push address",
+    "delete_original.enabled": "Deletes originals",
+    "delete_original.grace": "Originals stay for",
+    "limits.invites_per_hour": "Invitations per hour",
+    "limits.removals_per_pass": "Removals at once",
+    "mqtt.host": "MQTT broker",
+    "mqtt.port": "MQTT port",
+    "mqtt.username": "MQTT user",
+    "mqtt.password": "MQTT password",
+    "mqtt.base_topic": "MQTT topic",
+    "event_detail": "Detail of events",
+    "notify": "Notify services",
+    "alerts": "More ways for alerts",
+    "report_at": "Daily report at",
+    "heartbeat_url": "Heartbeat",
+    "log_level": "Log level",
+}
+"""What the panel calls each option."""
 
 
 def span(seconds: float) -> str:

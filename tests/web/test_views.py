@@ -1,12 +1,14 @@
 """Promises of the status page's words: each part says how it is and what to do, ages and dates read well."""
 
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
 
+from addon.options import load
 from addon.web import views
-from addon.web.words import clean, day, moment, nearby, people, span
+from addon.web.words import OPTION_NAMES, clean, day, moment, nearby, people, span
 from calbot.kinds import NoticeType
 from calbot.model import EventKey, Notice, Outcome, Outgoing
 from calbot.status import AccountStatus, Effective, Health, Level, Reason, Snapshot
@@ -323,6 +325,13 @@ def test_each_setting_says_where_its_value_comes_from() -> None:
         ("Auto-invite", "off", "switched while running (options.json: on)"),
         ("Asks Google every", "60 s", "default"),
     ]
+
+
+def test_each_option_has_a_name_for_people(tmp_path: Path) -> None:
+    """Also one that is added later."""
+    shown = load({"CALBOT_DATA": str(tmp_path)}).shown()
+
+    assert {key for key, _, _ in shown} == set(OPTION_NAMES)
 
 
 @pytest.mark.parametrize(
